@@ -1,0 +1,2 @@
+//! `holdfast-agent`, the daemon on every managed host.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `holdfast`, the control plane.
+fn main() {}

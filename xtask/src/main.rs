@@ -1,0 +1,2 @@
+//! Development tasks: `cargo xtask up | test | e2e | ci`.
+fn main() {}
