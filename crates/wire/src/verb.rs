@@ -1,0 +1,129 @@
+//! The closed set of things a control plane can ask a host to do.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobKey, PackageName, UpgradePlan, UpgradeScope};
+
+/// What a job does. Every verb first looks, then acts, and may be asked for again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// `apt-get update`.
+    RefreshLists,
+    /// Finds, by apt's simulation, exactly what an upgrade would change.
+    PlanUpgrade {
+        /// Which updates to take in.
+        scope: UpgradeScope,
+    },
+    /// Checks that the plan still holds, downloads the new packages and the former
+    /// ones, saves every list that a rollback needs, and keeps a disk reserve.
+    /// Installs nothing.
+    StagePackages {
+        /// What was approved.
+        plan: UpgradePlan,
+    },
+    /// Installs what `staged` has downloaded, offline and in exactly the planned
+    /// versions. Services are restarted by the verb, not by the packages' scripts.
+    InstallPackages {
+        /// The [`Verb::StagePackages`] job that prepared it.
+        staged: JobKey,
+    },
+    /// Puts back what `staged` has kept, from any half-way state, and proves that the
+    /// host is the former one.
+    RestorePackages {
+        /// The [`Verb::StagePackages`] job that kept the former state.
+        staged: JobKey,
+    },
+    /// Deletes what `staged` has downloaded and kept.
+    DropStaged {
+        /// The [`Verb::StagePackages`] job to forget.
+        staged: JobKey,
+    },
+    /// Reboots, if the host still runs the boot with this identity.
+    Reboot {
+        /// `/proc/sys/kernel/random/boot_id` before.
+        boot_id: String,
+    },
+    /// Asks the services that matter whether they work.
+    RunProbes {
+        /// What to ask.
+        probes: Vec<Probe>,
+    },
+}
+
+impl Verb {
+    /// The verb's name on the wire, for logs and pages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RefreshLists => "refresh_lists",
+            Self::PlanUpgrade { .. } => "plan_upgrade",
+            Self::StagePackages { .. } => "stage_packages",
+            Self::InstallPackages { .. } => "install_packages",
+            Self::RestorePackages { .. } => "restore_packages",
+            Self::DropStaged { .. } => "drop_staged",
+            Self::Reboot { .. } => "reboot",
+            Self::RunProbes { .. } => "run_probes",
+        }
+    }
+}
+
+/// One question to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "probe", rename_all = "snake_case")]
+pub enum Probe {
+    /// The unit is active.
+    UnitActive {
+        /// A unit name: characters of systemd.unit(5), at most 128.
+        unit: String,
+    },
+    /// Something accepts a connection and, where asked for, an HTTP request answers 200.
+    HttpOk {
+        /// Where.
+        address: IpAddr,
+        /// On which port.
+        port: u16,
+        /// Path of the request.
+        path: String,
+    },
+}
+
+/// What a job found or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did what its name says.
+    Done,
+    /// It looked and found that nothing was left to do.
+    AlreadyDone,
+    /// The plan that was asked for.
+    Planned {
+        /// What an upgrade would change.
+        plan: UpgradePlan,
+    },
+    /// Packages and state are kept.
+    Staged {
+        /// Downloaded and kept, in bytes.
+        bytes: u64,
+        /// True when every former package is at hand, so that a rollback by packages
+        /// can work without the network.
+        former_kept: bool,
+        /// Those that are not.
+        former_missing: Vec<PackageName>,
+    },
+    /// Installed.
+    Installed {
+        /// Units that were restarted.
+        restarted: Vec<String>,
+    },
+    /// The former state is back, and every list that proves it is equal.
+    Restored {
+        /// The lists compared, such as "packages and states".
+        compared: Vec<String>,
+        /// Units that were restarted.
+        restarted: Vec<String>,
+    },
+    /// All probes answered as they should.
+    Healthy,
+}
