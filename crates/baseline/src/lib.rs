@@ -1,1 +1,27 @@
-//! Placeholder while the workspace is laid out.
+//! What a hardened host looks like. One typed description, [`Baseline`], and several
+//! uses of it: the firewall's rules, the files of the hardening, the user-data of the
+//! first boot, and the comparison with what a host reports.
+//!
+//! No I/O and no decision when anything is applied. Start with [`Baseline`].
+
+mod cloud_init;
+mod compare;
+mod description;
+mod files;
+mod firewall;
+mod first_boot;
+mod network;
+mod ssh_key;
+mod sshd;
+mod updaters;
+
+pub use cloud_init::{MAX_USER_DATA, UserDataError};
+pub use compare::{Deviation, Item, Severity};
+pub use description::{Baseline, Description, InvalidDescription, Service};
+pub use files::{BaselineFile, WATCHED_FILES};
+pub use firewall::{Action, AddedRule, Purpose, Rule, Source, TAG_PREFIX, UfwCommand};
+pub use first_boot::{AGENT_BINARY, AGENT_BINARY_PATH, CA_FILE, SCRIPT_FILE};
+pub use network::{Family, InvalidNetwork, Network};
+pub use ssh_key::{InvalidSshPublicKey, SshPublicKey};
+pub use sshd::SSHD_OPTIONS;
+pub use updaters::{APT_PERIODIC, UPDATER_UNITS};

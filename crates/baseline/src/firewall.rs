@@ -1,0 +1,389 @@
+//! The firewall of a host as typed rules, and their rendering for UFW.
+//!
+//! Every rule names its family, port and source; there is none "for everything". The
+//! same rules serve UFW and the provider's firewall in front of it. New rules are
+//! always added before old ones go, so that no moment locks the control plane out.
+
+use std::fmt;
+
+use crate::{Baseline, Family, Network, Service};
+
+/// What begins the comment of every rule of ours.
+pub const TAG_PREFIX: &str = "holdfast:";
+
+/// Why a port is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Operators sign in.
+    Ssh,
+    /// The control plane calls the agent.
+    Agent,
+    /// Customers use object storage.
+    Https,
+    /// The control plane reaches PostgreSQL.
+    Postgres,
+}
+
+impl Purpose {
+    const ALL: [Self; 4] = [Self::Ssh, Self::Agent, Self::Https, Self::Postgres];
+
+    /// The TCP port.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Ssh => 22,
+            Self::Agent => wire::limits::PORT,
+            Self::Https => 443,
+            Self::Postgres => 5432,
+        }
+    }
+
+    /// The comment by which a rule is known to be ours.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Ssh => "holdfast:ssh",
+            Self::Agent => "holdfast:agent",
+            Self::Https => "holdfast:https",
+            Self::Postgres => "holdfast:postgres",
+        }
+    }
+}
+
+/// What happens to a connection that a rule fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// It is let in.
+    Allow,
+    /// It is let in until the source has tried six times in 30 seconds (ufw(8)).
+    Limit,
+}
+
+/// From where a connection comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Anyone in this family.
+    Everyone(Family),
+    /// This network.
+    Only(Network),
+}
+
+impl Source {
+    /// The family the rule is for.
+    pub fn family(self) -> Family {
+        match self {
+            Self::Everyone(family) => family,
+            Self::Only(network) => network.family(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone(Family::V4) => f.write_str("0.0.0.0/0"),
+            Self::Everyone(Family::V6) => f.write_str("::/0"),
+            Self::Only(network) => network.fmt(f),
+        }
+    }
+}
+
+/// One opening for incoming TCP. What no rule opens stays shut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rule {
+    /// Why it is open; this decides the port and the tag.
+    pub purpose: Purpose,
+    /// What happens.
+    pub action: Action,
+    /// For whom.
+    pub source: Source,
+}
+
+impl Rule {
+    /// The command that adds it. Adding it again changes nothing.
+    pub fn add(&self) -> UfwCommand {
+        let mut command = self.words();
+        command.0.extend(["comment".to_owned(), self.purpose.tag().to_owned()]);
+        command
+    }
+
+    /// The command that takes it away. Without the rule it changes nothing.
+    pub fn delete(&self) -> UfwCommand {
+        let mut command = UfwCommand::of("--force delete");
+        command.0.extend(self.words().0);
+        command
+    }
+
+    fn words(&self) -> UfwCommand {
+        let action = match self.action {
+            Action::Allow => "allow",
+            Action::Limit => "limit",
+        };
+        UfwCommand::of(&format!(
+            "{action} proto tcp from {} to any port {}",
+            self.source,
+            self.purpose.port()
+        ))
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words().fmt(f)
+    }
+}
+
+/// The arguments of one call of `ufw`. None of them holds a blank or a character that
+/// means something to a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UfwCommand(Vec<String>);
+
+impl UfwCommand {
+    fn of(words: &str) -> Self {
+        Self(words.split(' ').map(str::to_owned).collect())
+    }
+
+    /// The arguments, without `ufw` itself.
+    pub fn args(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for UfwCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+/// A line of `ufw show added`, as far as it is of a form this crate understands.
+///
+/// That listing writes a rule for everyone without its family (`allow 443/tcp`), even
+/// if only one family has it; which families are open is for a scan from outside to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedRule {
+    /// What happens, such as `allow` or `deny`.
+    pub action: String,
+    /// The TCP port.
+    pub port: u16,
+    /// For whom; none is everyone.
+    pub source: Option<Network>,
+    /// The comment, empty when there is none.
+    pub comment: String,
+}
+
+impl AddedRule {
+    /// Reads one line, without the leading `ufw `. None for a rule of another form,
+    /// such as one for UDP, for an application profile or for an interface.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (rule, comment) = match line.split_once(" comment '") {
+            Some((rule, comment)) => (rule, comment.strip_suffix('\'')?),
+            None => (line.trim_end(), ""),
+        };
+        let words: Vec<_> = rule.split(' ').collect();
+        let (action, port, source) = match words[..] {
+            [action, port] => (action, port.strip_suffix("/tcp")?, None),
+            [action, "from", source, "to", "any", "port", port, "proto", "tcp"] => {
+                (action, port, Some(source.parse().ok()?))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            action: action.to_owned(),
+            port: port.parse().ok()?,
+            source,
+            comment: comment.to_owned(),
+        })
+    }
+
+    /// Whether it opens the port to everyone.
+    pub fn is_open_to_everyone(&self) -> bool {
+        self.source.is_none() && matches!(self.action.as_str(), "allow" | "limit")
+    }
+
+    /// The rules of ours that this line stands for; two when it is for everyone.
+    fn rules(&self) -> Vec<Rule> {
+        let Some(purpose) = Purpose::ALL.into_iter().find(|purpose| purpose.port() == self.port) else {
+            return Vec::new();
+        };
+        let action = match self.action.as_str() {
+            "allow" => Action::Allow,
+            "limit" => Action::Limit,
+            _ => return Vec::new(),
+        };
+        let sources = match self.source {
+            Some(network) => vec![Source::Only(network)],
+            None => vec![Source::Everyone(Family::V4), Source::Everyone(Family::V6)],
+        };
+        sources.into_iter().map(|source| Rule { purpose, action, source }).collect()
+    }
+
+    /// Whether it stands for this rule, tag and all.
+    pub(crate) fn covers(&self, rule: &Rule) -> bool {
+        self.comment == rule.purpose.tag() && self.rules().contains(rule)
+    }
+}
+
+impl Baseline {
+    /// Every opening of the host, in a fixed order, without doubles.
+    pub fn firewall(&self) -> Vec<Rule> {
+        const EVERYONE: [Source; 2] = [Source::Everyone(Family::V4), Source::Everyone(Family::V6)];
+        let control_plane = || self.control_plane().iter().map(|network| Source::Only(*network));
+        let rule = |purpose, action| move |source| Rule { purpose, action, source };
+
+        let mut rules: Vec<_> = control_plane().map(rule(Purpose::Agent, Action::Allow)).collect();
+        match self.description().admin_networks.as_slice() {
+            [] => rules.extend(EVERYONE.map(rule(Purpose::Ssh, Action::Limit))),
+            networks => {
+                rules.extend(networks.iter().map(|n| Source::Only(*n)).map(rule(Purpose::Ssh, Action::Allow)))
+            }
+        }
+        match self.description().service {
+            Service::Bare => {}
+            Service::Minio => rules.extend(EVERYONE.map(rule(Purpose::Https, Action::Allow))),
+            Service::Postgres => rules.extend(control_plane().map(rule(Purpose::Postgres, Action::Allow))),
+        }
+        rules
+    }
+
+    /// Everything that brings a host with a fresh UFW under this baseline: the
+    /// openings first, then the default, then the switch.
+    pub fn firewall_setup(&self) -> Vec<UfwCommand> {
+        let ends =
+            ["default deny incoming", "default deny routed", "default allow outgoing", "--force enable"];
+        self.firewall().iter().map(Rule::add).chain(ends.map(UfwCommand::of)).collect()
+    }
+
+    /// What brings a host whose `ufw show added` prints these lines under this
+    /// baseline: first every missing rule is added, then every rule with a tag of ours
+    /// that is no longer wanted goes. Rules of others are left alone. The defaults and
+    /// the switch are not in it.
+    pub fn firewall_changes(&self, added: &[String]) -> Vec<UfwCommand> {
+        let wanted = self.firewall();
+        let added: Vec<_> = added.iter().filter_map(|line| AddedRule::parse(line)).collect();
+        let missing = wanted.iter().filter(|rule| !added.iter().any(|line| line.covers(rule)));
+        let surplus = added
+            .iter()
+            .filter(|line| line.comment.starts_with(TAG_PREFIX))
+            .flat_map(AddedRule::rules)
+            // A rule with the right effect and another tag of ours is retagged by adding it.
+            .filter(|rule| !wanted.contains(rule));
+        missing.map(Rule::add).chain(surplus.map(|rule| rule.delete())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::description::tests::{baseline, open_to_ssh};
+
+    fn text(commands: &[UfwCommand]) -> Vec<String> {
+        commands.iter().map(UfwCommand::to_string).collect()
+    }
+
+    const AGENT: [&str; 2] = [
+        "allow proto tcp from 203.0.113.4 to any port 9099 comment holdfast:agent",
+        "allow proto tcp from 2001:db8::4 to any port 9099 comment holdfast:agent",
+    ];
+    const SSH: [&str; 2] = [
+        "allow proto tcp from 198.51.100.0/24 to any port 22 comment holdfast:ssh",
+        "allow proto tcp from 2001:db8:a::/48 to any port 22 comment holdfast:ssh",
+    ];
+    const SSH_OPEN: [&str; 2] = [
+        "limit proto tcp from 0.0.0.0/0 to any port 22 comment holdfast:ssh",
+        "limit proto tcp from ::/0 to any port 22 comment holdfast:ssh",
+    ];
+    const HTTPS: [&str; 2] = [
+        "allow proto tcp from 0.0.0.0/0 to any port 443 comment holdfast:https",
+        "allow proto tcp from ::/0 to any port 443 comment holdfast:https",
+    ];
+    const POSTGRES: [&str; 2] = [
+        "allow proto tcp from 203.0.113.4 to any port 5432 comment holdfast:postgres",
+        "allow proto tcp from 2001:db8::4 to any port 5432 comment holdfast:postgres",
+    ];
+    const ENDS: [&str; 4] =
+        ["default deny incoming", "default deny routed", "default allow outgoing", "--force enable"];
+
+    #[test]
+    fn h3_rules_per_service() {
+        for (baseline, expected) in [
+            (baseline(Service::Bare), [&AGENT[..], &SSH, &ENDS].concat()),
+            (open_to_ssh(Service::Bare), [&AGENT[..], &SSH_OPEN, &ENDS].concat()),
+            (baseline(Service::Minio), [&AGENT[..], &SSH, &HTTPS, &ENDS].concat()),
+            (baseline(Service::Postgres), [&AGENT[..], &SSH, &POSTGRES, &ENDS].concat()),
+            (open_to_ssh(Service::Postgres), [&AGENT[..], &SSH_OPEN, &POSTGRES, &ENDS].concat()),
+        ] {
+            assert_eq!(text(&baseline.firewall_setup()), expected, "{:?}", baseline.description().service);
+        }
+    }
+
+    #[test]
+    fn no_service_ever_opens_the_database_or_the_agent_to_everyone() {
+        for service in [Service::Bare, Service::Minio, Service::Postgres] {
+            for rule in open_to_ssh(service).firewall() {
+                let guarded = matches!(rule.purpose, Purpose::Postgres | Purpose::Agent);
+                assert!(!(guarded && matches!(rule.source, Source::Everyone(_))), "{rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_argument_is_one_plain_word() {
+        for command in open_to_ssh(Service::Minio).firewall_setup() {
+            for word in command.args() {
+                let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'/' | b'-');
+                assert!(!word.is_empty() && word.bytes().all(plain), "{word:?}");
+            }
+        }
+    }
+
+    // As ufw 0.36.2 of Debian 12 prints it.
+    const ADDED: [&str; 7] = [
+        "limit 22/tcp comment 'holdfast:ssh'",
+        "allow from 203.0.113.4 to any port 9099 proto tcp comment 'holdfast:agent'",
+        "allow from 203.0.113.9 to any port 9099 proto tcp comment 'holdfast:agent'",
+        "allow 80/tcp",
+        "allow OpenSSH",
+        "deny 25",
+        "allow from 2001:db8::4 to any port 9099 proto tcp comment 'holdfast:agent'",
+    ];
+
+    #[test]
+    fn h6_changes_add_before_they_remove_and_leave_the_rules_of_others() {
+        let added = ADDED.map(str::to_owned);
+        assert_eq!(
+            text(&baseline(Service::Bare).firewall_changes(&added)),
+            [
+                SSH[0],
+                SSH[1],
+                "--force delete limit proto tcp from 0.0.0.0/0 to any port 22",
+                "--force delete limit proto tcp from ::/0 to any port 22",
+                "--force delete allow proto tcp from 203.0.113.9 to any port 9099",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_left_to_change_once_the_rules_are_there() {
+        let added: Vec<_> = ["limit 22/tcp comment 'holdfast:ssh'", ADDED[1], ADDED[6]]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(open_to_ssh(Service::Bare).firewall_changes(&added), []);
+    }
+
+    #[test]
+    fn reads_what_ufw_prints_and_owns_up_to_the_rest() {
+        let rule = AddedRule::parse(ADDED[0]).expect("a rule");
+        assert!(rule.is_open_to_everyone());
+        assert_eq!((rule.port, rule.comment.as_str()), (22, "holdfast:ssh"));
+        assert!(!AddedRule::parse(ADDED[1]).expect("a rule").is_open_to_everyone());
+        for unknown in [
+            "allow OpenSSH",
+            "deny 25",
+            "allow 53/udp",
+            "allow in on eth0 to any port 53",
+            "",
+            "allow 22/tcp comment 'x",
+        ] {
+            assert_eq!(AddedRule::parse(unknown), None, "{unknown}");
+        }
+    }
+}
