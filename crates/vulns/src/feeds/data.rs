@@ -1,0 +1,85 @@
+//! A feed that has been read and found good.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{FeedKind, KevEntry};
+use crate::advisories::Advisories;
+
+/// The content of one feed. Not meant to be stored: keep the bytes and read them again.
+#[derive(Debug, Clone)]
+pub struct FeedData {
+    kind: FeedKind,
+    as_of: Option<Timestamp>,
+    records: usize,
+    pub(crate) content: Content,
+}
+
+/// What feeds hold; feeds of one kind hold the same.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Statements about source packages.
+    Packages(Advisories),
+    /// Facts about CVEs, to be joined to what other feeds find.
+    Exploited(HashMap<Arc<str>, Arc<KevEntry>>),
+}
+
+impl Content {
+    fn records(&self) -> usize {
+        match self {
+            Self::Exploited(entries) => entries.len(),
+            Self::Packages(said) if said.modified.is_empty() => {
+                said.rows.iter().map(|row| (row.source, row.cve)).collect::<HashSet<_>>().len()
+            }
+            Self::Packages(said) => {
+                let notices: HashSet<_> = said.notices.iter().map(|row| row.notice).collect();
+                said.modified.len() + notices.len()
+            }
+        }
+    }
+}
+
+impl FeedData {
+    pub(crate) fn new(kind: FeedKind, as_of: Option<Timestamp>, content: Content) -> Self {
+        Self { kind, as_of, records: content.records(), content }
+    }
+
+    /// Which feed it is.
+    pub fn kind(&self) -> FeedKind {
+        self.kind
+    }
+
+    /// The time of which the feed tells, as it says itself; `None` if it does not say.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
+    }
+
+    /// How many records the feed has, in its own unit: pairs of source package and CVE
+    /// for Debian, CVE records and notices for Ubuntu, entries for CISA.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Adds a later layer of the same feed, which replaces what it speaks of too. A layer
+    /// of another kind is not taken, as no statement of it could replace one here.
+    ///
+    /// Layers come in the order of the directories they were read from. Ubuntu's records
+    /// carry the time of their last change, and there that time decides.
+    pub fn merge(&mut self, later: Self) {
+        if self.kind != later.kind {
+            return;
+        }
+        match (&mut self.content, later.content) {
+            (Content::Packages(mine), Content::Packages(theirs)) => mine.merge(theirs),
+            (Content::Exploited(mine), Content::Exploited(theirs)) => mine.extend(theirs),
+            (Content::Packages(_), Content::Exploited(_)) | (Content::Exploited(_), Content::Packages(_)) => {
+            }
+        }
+        self.as_of = self.as_of.max(later.as_of);
+        self.records = self.content.records();
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading JSON without building trees: borrowed texts, maps as lists of pairs,
+//! and the one place where a decoder's error becomes a [`FeedError`].
+
+use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, MapAccess, Visitor},
+};
+
+use super::FeedError;
+
+/// The deepest nesting that is taken. The deepest real feed, OSV, has nine levels.
+const DEPTH_MAX: usize = 64;
+
+/// How much of something that is not JSON is shown.
+const BEGINS_MAX: usize = 40;
+
+/// A text, borrowed from the input unless it holds escapes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A JSON object as a list, for objects that are only walked through.
+#[derive(Debug)]
+pub(super) struct Pairs<'a, V>(pub Vec<(Text<'a>, V)>);
+
+impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut pairs = Vec::new();
+        each_pair(deserializer, |key, value| pairs.push((key, value)))?;
+        Ok(Self(pairs))
+    }
+}
+
+/// Hands over the members of a JSON object one by one.
+pub(super) fn each_pair<'de: 'a, 'a, D, V, F>(deserializer: D, each: F) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    V: Deserialize<'de>,
+    F: FnMut(Text<'a>, V),
+{
+    struct Each<'a, V, F>(F, PhantomData<(&'a (), V)>);
+
+    impl<'de: 'a, 'a, V: Deserialize<'de>, F: FnMut(Text<'a>, V)> Visitor<'de> for Each<'a, V, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key_seed(PhantomData::<Text<'a>>)? {
+                self.0(key, map.next_value_seed(PhantomData::<V>)?);
+            }
+            Ok(())
+        }
+    }
+
+    impl<'de: 'a, 'a, V: Deserialize<'de>, F: FnMut(Text<'a>, V)> DeserializeSeed<'de> for Each<'a, V, F> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+
+    Each(each, PhantomData).deserialize(deserializer)
+}
+
+/// Refuses what is empty or cannot be JSON, with words that fit the commonest case:
+/// a page in place of a feed.
+pub(super) fn must_look_like_json(bytes: &[u8]) -> Result<(), FeedError> {
+    match bytes.trim_ascii_start() {
+        [] => Err(FeedError::Empty),
+        [b'{' | b'[', ..] => Ok(()),
+        other => {
+            let shown = &other[..other.len().min(BEGINS_MAX)];
+            Err(FeedError::NotJson { begins: String::from_utf8_lossy(shown).escape_debug().collect() })
+        }
+    }
+}
+
+/// Why these bytes could not be decoded.
+pub(super) fn refusal(
+    source: serde_json::Error,
+    bytes: &[u8],
+    record: Option<usize>,
+    expected: &'static str,
+) -> FeedError {
+    if deeper_than(bytes, DEPTH_MAX) {
+        return FeedError::TooDeep { limit: DEPTH_MAX };
+    }
+    if source.is_eof() {
+        return FeedError::Truncated;
+    }
+    let at = match record {
+        Some(number) => format!("record {number}, column {}", source.column()),
+        None => format!("line {}, column {}", source.line(), source.column()),
+    };
+    FeedError::WrongShape { at, expected, source }
+}
+
+/// Whether brackets outside of texts nest deeper than this. Only asked about input that
+/// was refused: the decoders here take no deeper form than their types, and skip the rest
+/// without recursion.
+fn deeper_than(bytes: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,82 @@
+//! The name of each feed: what is stored, logged and typed on a command line.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A feed that can be read. Written `debian-tracker`, `ubuntu-osv` or `cisa-kev`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FeedKind {
+    /// Debian's security tracker.
+    DebianTracker,
+    /// Ubuntu's CVE records and security notices in the OSV format.
+    UbuntuOsv,
+    /// CISA's catalogue of known exploited vulnerabilities.
+    Kev,
+}
+
+impl FeedKind {
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DebianTracker => "debian-tracker",
+            Self::UbuntuOsv => "ubuntu-osv",
+            Self::Kev => "cisa-kev",
+        }
+    }
+
+    /// Every kind, in the order in which pages list them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        super::all().iter().map(|feed| feed.kind())
+    }
+
+    /// The name for people.
+    pub fn title(self) -> &'static str {
+        super::feed(self).title()
+    }
+
+    /// The publisher's own address.
+    pub fn public_url(self) -> &'static str {
+        super::feed(self).public_url()
+    }
+}
+
+impl fmt::Display for FeedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A text that names no feed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a feed; known are {known}", known = known())]
+pub struct UnknownFeed(String);
+
+fn known() -> String {
+    FeedKind::all().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for FeedKind {
+    type Err = UnknownFeed;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFeed> {
+        FeedKind::all()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| UnknownFeed(text.chars().take(64).collect()))
+    }
+}
+
+impl TryFrom<String> for FeedKind {
+    type Error = UnknownFeed;
+
+    fn try_from(text: String) -> Result<Self, UnknownFeed> {
+        text.parse()
+    }
+}
+
+impl From<FeedKind> for String {
+    fn from(kind: FeedKind) -> String {
+        kind.name().to_owned()
+    }
+}

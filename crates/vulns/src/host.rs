@@ -1,0 +1,58 @@
+//! What matching needs to know of a host: its release, kernel and packages.
+//! Nothing here names the host, so alike hosts have equal values.
+
+use base::Release;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::RunningKernel;
+
+/// The packages of a host, as its inventory reports them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPackages {
+    /// The release; `None` when it is not one that is known, and then nothing can be matched.
+    pub release: Option<Release>,
+    /// The kernel that runs.
+    pub kernel: RunningKernel,
+    /// Every package in the state `installed`.
+    pub packages: Vec<InstalledPackage>,
+    /// What the host's own package sources offer to install or upgrade; `None` when
+    /// that is not known, and then every released fix counts as offered.
+    pub pending: Option<Vec<Candidate>>,
+}
+
+/// One installed binary package.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledPackage {
+    /// The binary package, such as `libssl3`.
+    pub name: String,
+    /// The architecture, such as `amd64` or `all`; may be empty when it is not known.
+    pub architecture: String,
+    /// The version of the binary package.
+    pub version: String,
+    /// The source package it was built from, such as `openssl`.
+    pub source: String,
+    /// The version of the source package, which can differ from that of the binary.
+    pub source_version: String,
+    /// Whether the package is on hold.
+    pub held: bool,
+}
+
+/// A package version that the host could install.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The binary package.
+    pub name: String,
+    /// The architecture; may be empty when it is not known.
+    pub architecture: String,
+    /// The version of the binary package.
+    pub version: String,
+    /// The version of its source package, when the archive's index states it.
+    #[serde(default)]
+    pub source_version: Option<String>,
+    /// Whether it comes from a security pocket.
+    pub security: bool,
+    /// Whether a hold keeps it from being installed.
+    pub held: bool,
+    /// Whether it is phased and this host's turn has not come.
+    pub phased: bool,
+}

@@ -1,0 +1,248 @@
+//! Every feed put in order for matching: for each release and source package, the
+//! CVEs sorted by the version that fixes them. What an installed version still
+//! lacks is then the end of a list, found by a binary search.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use base::{Distribution, Release, Sha256};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    advisories::{Advisories, Row},
+    coverage::Coverage,
+    feeds::{Content, FeedData, FeedKind, KevEntry},
+    findings::Findings,
+    host::HostPackages,
+    matching,
+    proof::Statement,
+    severity::Severity,
+    symbols::{Symbol, Symbols},
+    version,
+};
+
+/// What an index was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedSummary {
+    /// The feed.
+    pub kind: FeedKind,
+    /// The time of which it tells, if it says.
+    pub as_of: Option<Timestamp>,
+    /// Its records, as [`FeedData::records`] counts them.
+    pub records: usize,
+}
+
+/// The feeds, ready to be matched against hosts. Immutable; share it behind an `Arc`.
+#[derive(Debug)]
+pub struct Index {
+    pub(crate) symbols: Symbols,
+    pub(crate) releases: BTreeMap<Release, Sources>,
+    exploited: HashMap<Symbol, Arc<KevEntry>>,
+    feeds: Vec<FeedSummary>,
+    version: Sha256,
+}
+
+/// What is known of a release.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub feed: FeedSummary,
+    pub listings: HashMap<Arc<str>, Listing>,
+}
+
+/// What is known of a source package in a release.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Fixed in the release's own archive; sorted by that version.
+    fixed: Vec<Entry>,
+    /// Not fixed there.
+    unfixed: Vec<Entry>,
+}
+
+/// One CVE of a listing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub cve: Symbol,
+    pub fixed: Option<Symbol>,
+    pub pro_fixed: Option<Symbol>,
+    pub notice: Option<Symbol>,
+    pub statement: Statement,
+    pub severity: Severity,
+    pub pro_only: bool,
+}
+
+impl Listing {
+    /// The CVEs that this version of the source package has.
+    pub fn of_version<'a>(
+        &'a self,
+        symbols: &'a Symbols,
+        installed: &'a str,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let has = |fixed: Option<Symbol>| {
+            fixed.is_some_and(|fixed| version::compare(symbols.text(fixed), installed).is_le())
+        };
+        let first = self.fixed.partition_point(|entry| has(entry.fixed));
+        let lacking = self.fixed[first..].iter().chain(&self.unfixed);
+        lacking.filter(move |entry| !has(entry.pro_fixed))
+    }
+}
+
+impl Index {
+    /// Builds the index. Several layers of one kind are merged in the order given.
+    pub fn build(feeds: &[FeedData]) -> Self {
+        let mut index = Self {
+            symbols: Symbols::default(),
+            releases: BTreeMap::new(),
+            exploited: HashMap::new(),
+            feeds: Vec::new(),
+            version: Sha256::of(&[]),
+        };
+        let mut kinds: Vec<FeedKind> = feeds.iter().map(FeedData::kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            let mut layers = feeds.iter().filter(|feed| feed.kind() == kind);
+            let Some(first) = layers.next() else { continue };
+            match layers.next() {
+                None => index.add(first),
+                Some(second) => {
+                    let mut merged = first.clone();
+                    std::iter::once(second).chain(layers).for_each(|layer| merged.merge(layer.clone()));
+                    index.add(&merged);
+                }
+            }
+        }
+        index.sort();
+        index.version = index.fingerprint();
+        index
+    }
+
+    fn add(&mut self, feed: &FeedData) {
+        let summary = FeedSummary { kind: feed.kind(), as_of: feed.as_of(), records: feed.records() };
+        self.feeds.push(summary);
+        match &feed.content {
+            Content::Packages(said) => self.add_packages(summary, said),
+            Content::Exploited(entries) => {
+                for (cve, entry) in entries {
+                    self.exploited.insert(self.symbols.intern(cve), Arc::clone(entry));
+                }
+            }
+        }
+    }
+
+    fn add_packages(&mut self, feed: FeedSummary, said: &Advisories) {
+        let renumbering = self.symbols.absorb(&said.symbols);
+        let moved = |symbol: Option<Symbol>| symbol.map(|symbol| renumbering.of(symbol));
+        for row in said.with_notices() {
+            let sources = self
+                .releases
+                .entry(row.release)
+                .or_insert_with(|| Sources { feed, listings: HashMap::new() });
+            let name = said.symbols.text(row.source);
+            // A package that is listed without a CVE is still one that the feed knows.
+            let listing = match sources.listings.get_mut(name) {
+                Some(listing) => listing,
+                None => sources.listings.entry(Arc::clone(name)).or_default(),
+            };
+            let Row { statement, severity, pro_only, .. } = row;
+            if matches!(statement, Statement::NotAffected | Statement::Undetermined) {
+                continue;
+            }
+            let entry = Entry {
+                cve: renumbering.of(row.cve),
+                fixed: moved(row.fixed),
+                pro_fixed: moved(row.pro_fixed),
+                notice: moved(row.notice),
+                statement,
+                severity,
+                pro_only,
+            };
+            if entry.fixed.is_some() { listing.fixed.push(entry) } else { listing.unfixed.push(entry) }
+        }
+    }
+
+    fn sort(&mut self) {
+        let symbols = &self.symbols;
+        let fixed = |entry: &Entry| entry.fixed.map(|fixed| symbols.text(fixed));
+        for listing in self.releases.values_mut().flat_map(|sources| sources.listings.values_mut()) {
+            listing.fixed.sort_by(|a, b| {
+                let order = match (fixed(a), fixed(b)) {
+                    (Some(left), Some(right)) if a.fixed != b.fixed => version::compare(left, right),
+                    _ => std::cmp::Ordering::Equal,
+                };
+                order.then_with(|| symbols.text(a.cve).cmp(symbols.text(b.cve)))
+            });
+            listing.unfixed.sort_by(|a, b| symbols.text(a.cve).cmp(symbols.text(b.cve)));
+            listing.fixed.shrink_to_fit();
+            listing.unfixed.shrink_to_fit();
+        }
+    }
+
+    fn fingerprint(&self) -> Sha256 {
+        let mut text = String::new();
+        let or_dash = |symbol: Option<Symbol>| symbol.map_or("-", |symbol| self.symbols.text(symbol));
+        for (release, sources) in &self.releases {
+            let listings: BTreeMap<_, _> = sources.listings.iter().collect();
+            for (source, listing) in listings {
+                // Listings are hashed one by one, so that the whole is never held as text.
+                let mut part = format!("{release} {source}\n");
+                for entry in listing.fixed.iter().chain(&listing.unfixed) {
+                    let Entry { cve, fixed, pro_fixed, notice, statement, severity, pro_only } = *entry;
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(
+                        part,
+                        "{} {} {} {} {statement:?} {severity:?} {pro_only}",
+                        self.symbols.text(cve),
+                        or_dash(fixed),
+                        or_dash(pro_fixed),
+                        or_dash(notice)
+                    );
+                }
+                let _ = writeln!(text, "{}", Sha256::of(part.as_bytes()));
+            }
+        }
+        let exploited: BTreeMap<_, _> =
+            self.exploited.iter().map(|(cve, entry)| (self.symbols.text(*cve), entry)).collect();
+        for (cve, entry) in exploited {
+            let _ = writeln!(text, "{cve} {entry:?}");
+        }
+        Sha256::of(text.as_bytes())
+    }
+
+    /// A fingerprint of the contents. Two indexes with the same one give the same findings, but for
+    /// the time of their feeds.
+    pub fn version(&self) -> Sha256 {
+        self.version
+    }
+
+    /// What the index was made of, in the order of the kinds.
+    pub fn feeds(&self) -> &[FeedSummary] {
+        &self.feeds
+    }
+
+    /// The findings of a host, in the order of attention.
+    pub fn findings(&self, host: &HostPackages) -> Findings {
+        matching::findings(self, host)
+    }
+
+    /// What the feeds can and cannot say about a host.
+    pub fn coverage(&self, host: &HostPackages) -> Coverage {
+        Coverage::of(self, host)
+    }
+
+    /// CISA's entry for a CVE.
+    pub fn kev(&self, cve: &str) -> Option<&Arc<KevEntry>> {
+        self.kev_of(self.symbols.find(cve)?)
+    }
+
+    pub(crate) fn kev_of(&self, cve: Symbol) -> Option<&Arc<KevEntry>> {
+        self.exploited.get(&cve)
+    }
+
+    pub(crate) fn has_feed_for(&self, distribution: Distribution) -> bool {
+        self.releases.keys().any(|release| release.distribution() == distribution)
+    }
+}

@@ -1,0 +1,262 @@
+//! Holds the packages of a host against the index.
+//!
+//! Packages are compared source version against source version. Kernels are taken
+//! out first and compared by what runs.
+
+use std::sync::Arc;
+
+use base::Release;
+
+use crate::{
+    feeds::FeedKind,
+    finding::{Finding, ImageFact, KernelFacts, listed_in},
+    findings::Findings,
+    fixability::Fixability,
+    host::{HostPackages, InstalledPackage},
+    index::{Entry, Index, Listing, Sources},
+    kernel::{Image, Kernels},
+    offer::Offers,
+    proof::{BinaryFact, Proof, Statement},
+    severity::{Severity, SeveritySource},
+    version,
+};
+
+pub(crate) fn findings(index: &Index, host: &HostPackages) -> Findings {
+    let Some(release) = host.release else { return Findings::default() };
+    let Some(sources) = index.releases.get(&release) else { return Findings::new(Some(release), Vec::new()) };
+    let mut matching = Matching {
+        index,
+        sources,
+        release,
+        offers: Offers::of(host),
+        own: listed_in(sources.feed.kind, release, false).into(),
+        pro: listed_in(sources.feed.kind, release, true).into(),
+        findings: Vec::new(),
+    };
+    let kernels = Kernels::of(release, &host.kernel, &host.packages);
+    matching.packages(host, &kernels);
+    matching.kernels(host, &kernels);
+    Findings::new(Some(release), matching.findings)
+}
+
+struct Matching<'a> {
+    index: &'a Index,
+    sources: &'a Sources,
+    release: Release,
+    offers: Offers<'a>,
+    own: Arc<str>,
+    pro: Arc<str>,
+    findings: Vec<Finding>,
+}
+
+/// What all findings of one source package at one version have in common.
+struct Subject {
+    source: Arc<str>,
+    installed: Arc<str>,
+    binaries: Arc<[Arc<str>]>,
+    facts: Arc<[BinaryFact]>,
+    kernel: Option<Arc<KernelFacts>>,
+}
+
+impl Subject {
+    fn new(source: &str, installed: &str, packages: &[&InstalledPackage]) -> Self {
+        let facts: Arc<[BinaryFact]> = packages
+            .iter()
+            .map(|package| BinaryFact {
+                name: package.name.as_str().into(),
+                architecture: package.architecture.as_str().into(),
+                version: package.version.as_str().into(),
+                source: package.source.as_str().into(),
+                source_version: package.source_version.as_str().into(),
+            })
+            .collect();
+        let mut binaries: Vec<Arc<str>> = facts.iter().map(|fact| Arc::clone(&fact.name)).collect();
+        binaries.dedup();
+        Self {
+            source: source.into(),
+            installed: installed.into(),
+            binaries: binaries.into(),
+            facts,
+            kernel: None,
+        }
+    }
+}
+
+impl<'a> Matching<'a> {
+    fn packages(&mut self, host: &HostPackages, kernels: &Kernels<'_>) {
+        let distribution = self.release.distribution();
+        let mut packages: Vec<&InstalledPackage> = host.packages.iter().collect();
+        packages.sort_by(|a, b| {
+            (&a.source, &a.source_version, &a.name).cmp(&(&b.source, &b.source_version, &b.name))
+        });
+        for packages in
+            packages.chunk_by(|a, b| (&a.source, &a.source_version) == (&b.source, &b.source_version))
+        {
+            let InstalledPackage { source, source_version, .. } = packages[0];
+            if kernels.covers(distribution, source) {
+                continue;
+            }
+            let Some(listing) = self.sources.listings.get(source.as_str()) else { continue };
+            let mut subject = None;
+            for entry in listing.of_version(&self.index.symbols, source_version) {
+                let subject = subject.get_or_insert_with(|| Subject::new(source, source_version, packages));
+                let fixability = self.by_statement(entry).unwrap_or_else(|| match entry.fixed {
+                    Some(fixed) => self.offers.fix_of_packages(packages, self.index.symbols.text(fixed)),
+                    None => without_fix(entry),
+                });
+                let finding = self.finding(entry, subject, fixability);
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    fn kernels(&mut self, host: &HostPackages, kernels: &Kernels<'_>) {
+        for images in kernels.images.chunk_by(|a, b| a.source == b.source) {
+            let running = kernels.running.as_ref().filter(|(source, _)| *source == images[0].source);
+            self.kernel(
+                host,
+                images,
+                running.map(|(_, version)| version.as_str()),
+                kernels.running.is_some(),
+            );
+        }
+        // A kernel that runs though its packages were removed.
+        if let Some((source, version)) = &kernels.running
+            && !kernels.images.iter().any(|image| image.source == *source)
+            && let Some(listing) = self.sources.listings.get(source.as_str())
+        {
+            let mut subject = Subject::new(source, version, &[]);
+            subject.kernel = Some(Arc::new(kernel_facts(host, &[], true)));
+            self.of_kernel(listing, &subject, host, &[]);
+        }
+    }
+
+    /// The images of one kernel source; `running` is its version that runs, if one does.
+    fn kernel(&mut self, host: &HostPackages, images: &[Image<'_>], running: Option<&str>, known: bool) {
+        let Some(listing) = self.sources.listings.get(images[0].source.as_str()) else { return };
+        let (Some(oldest), Some(newest)) = (images.first(), images.last()) else { return };
+        let source = &newest.source;
+        // In a container, and where it is not known what runs, the newest image stands for the host.
+        let in_effect = match running {
+            Some(version) => Some(version),
+            None if !known => Some(newest.version.as_str()),
+            None => None,
+        };
+        if let Some(version) = in_effect {
+            let packages = packages_at(images, version);
+            let mut subject = Subject::new(source, version, &packages);
+            subject.kernel = Some(Arc::new(kernel_facts(host, images, running.is_some())));
+            self.of_kernel(listing, &subject, host, images);
+        }
+        // What the oldest image has beyond that is only lying there. It has all that the images between have.
+        let symbols = &self.index.symbols;
+        let lying: Vec<&Entry> = listing
+            .of_version(symbols, &oldest.version)
+            .filter(|entry| {
+                let fixed = [entry.fixed, entry.pro_fixed].into_iter().flatten();
+                let mut fixed = fixed.map(|fixed| symbols.text(fixed));
+                in_effect.is_none_or(|version| fixed.any(|fixed| version::compare(version, fixed).is_ge()))
+            })
+            .collect();
+        if lying.is_empty() {
+            return;
+        }
+        let mut subject = Subject::new(source, &oldest.version, &packages_at(images, &oldest.version));
+        subject.kernel = Some(Arc::new(kernel_facts(host, images, false)));
+        for entry in lying {
+            let fixability = match self.by_statement(entry) {
+                Some(Fixability::Unimportant) => Fixability::Unimportant,
+                _ => Fixability::NotRunning,
+            };
+            let finding = self.finding(entry, &subject, fixability);
+            self.findings.push(finding);
+        }
+    }
+
+    /// The findings of the kernel that is in effect.
+    fn of_kernel(&mut self, listing: &Listing, subject: &Subject, host: &HostPackages, images: &[Image<'_>]) {
+        let symbols = &self.index.symbols;
+        let held =
+            host.packages.iter().any(|package| package.held && package.name.starts_with("linux-image-"));
+        for entry in listing.of_version(symbols, &subject.installed) {
+            let installed = [entry.fixed, entry.pro_fixed].into_iter().flatten().any(|fixed| {
+                images.iter().any(|image| version::compare(&image.version, symbols.text(fixed)).is_ge())
+            });
+            let fixability = self.by_statement(entry).unwrap_or_else(|| match entry.fixed {
+                _ if installed => Fixability::NotInEffect,
+                Some(_) if host.kernel.shared_with_host => Fixability::SharedKernel,
+                Some(fixed) => self.offers.fix_of_kernel(held, symbols.text(fixed)),
+                None => without_fix(entry),
+            });
+            let finding = self.finding(entry, subject, fixability);
+            self.findings.push(finding);
+        }
+    }
+
+    /// What follows from the feed's statement alone, whatever the host offers.
+    fn by_statement(&self, entry: &Entry) -> Option<Fixability> {
+        match entry.statement {
+            Statement::Unimportant => Some(Fixability::Unimportant),
+            Statement::EndOfLife => Some(Fixability::EndOfLife),
+            Statement::Affected
+            | Statement::NoAdvisory
+            | Statement::Ignored
+            | Statement::Postponed
+            | Statement::NotAffected
+            | Statement::Undetermined => None,
+        }
+    }
+
+    fn finding(&self, entry: &Entry, subject: &Subject, fixability: Fixability) -> Finding {
+        let text = |symbol| Arc::clone(self.index.symbols.text(symbol));
+        let feed = self.sources.feed;
+        let behind_pro = entry.pro_only || entry.fixed.is_none() && entry.pro_fixed.is_some();
+        let severity_source = (entry.severity != Severity::Unknown).then_some(match feed.kind {
+            FeedKind::UbuntuOsv => SeveritySource::UbuntuPriority,
+            FeedKind::DebianTracker | FeedKind::Kev => SeveritySource::DebianUrgency,
+        });
+        Finding {
+            cve: text(entry.cve),
+            source_package: Arc::clone(&subject.source),
+            binaries: Arc::clone(&subject.binaries),
+            installed: Arc::clone(&subject.installed),
+            fixed: entry.fixed.or(entry.pro_fixed).map(text),
+            fixability,
+            severity: entry.severity,
+            kev: self.index.kev_of(entry.cve).map(Arc::clone),
+            kernel: subject.kernel.clone(),
+            proof: Proof {
+                feed: feed.kind,
+                as_of: feed.as_of,
+                listed_in: Arc::clone(if behind_pro { &self.pro } else { &self.own }),
+                notice: entry.notice.map(text),
+                statement: entry.statement,
+                severity_source,
+                binaries: Arc::clone(&subject.facts),
+            },
+        }
+    }
+}
+
+fn without_fix(entry: &Entry) -> Fixability {
+    if entry.pro_fixed.is_some() { Fixability::EsmOnly } else { Fixability::NoFix }
+}
+
+fn packages_at<'a>(images: &[Image<'a>], version: &str) -> Vec<&'a InstalledPackage> {
+    images.iter().filter(|image| image.version == version).map(|image| image.package).collect()
+}
+
+fn kernel_facts(host: &HostPackages, images: &[Image<'_>], running: bool) -> KernelFacts {
+    KernelFacts {
+        running,
+        release: host.kernel.release.as_str().into(),
+        shared_with_host: host.kernel.shared_with_host,
+        images: images
+            .iter()
+            .map(|image| ImageFact {
+                name: image.package.name.as_str().into(),
+                version: image.version.as_str().into(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Texts stored once and named by a number: a feed repeats the same few
+//! thousand package names, versions and CVEs hundreds of thousands of times.
+
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
+
+/// The number of a text. Means something only with the [`Symbols`] that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Symbol(NonZeroU32);
+
+/// A table of distinct texts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Symbols {
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, Symbol>,
+}
+
+impl Symbols {
+    /// The symbol of this text, made if it is new.
+    pub fn intern(&mut self, text: &str) -> Symbol {
+        if let Some(symbol) = self.numbers.get(text) {
+            return *symbol;
+        }
+        self.insert(text.into())
+    }
+
+    fn insert(&mut self, text: Arc<str>) -> Symbol {
+        // Inputs are bounded far below four thousand million distinct texts; were they not,
+        // the last symbol would be shared, which is wrong but harmless to memory.
+        let next = u32::try_from(self.texts.len()).unwrap_or(u32::MAX - 1).saturating_add(1);
+        let symbol = Symbol(NonZeroU32::new(next).unwrap_or(NonZeroU32::MIN));
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, symbol);
+        symbol
+    }
+
+    /// The text of a symbol that this table gave.
+    pub fn text(&self, symbol: Symbol) -> &Arc<str> {
+        &self.texts[symbol.0.get() as usize - 1]
+    }
+
+    /// The symbol of this text, if it is known.
+    pub fn find(&self, text: &str) -> Option<Symbol> {
+        self.numbers.get(text).copied()
+    }
+
+    /// Takes in another table and tells where each of its symbols went.
+    pub fn absorb(&mut self, other: &Self) -> Renumbering {
+        let numbers = other.texts.iter().map(|text| match self.numbers.get(text) {
+            Some(symbol) => *symbol,
+            None => self.insert(Arc::clone(text)),
+        });
+        Renumbering(numbers.collect())
+    }
+}
+
+/// Maps the symbols of one table to those of another.
+#[derive(Debug)]
+pub(crate) struct Renumbering(Vec<Symbol>);
+
+impl Renumbering {
+    /// The new symbol for an old one.
+    pub fn of(&self, old: Symbol) -> Symbol {
+        self.0[old.0.get() as usize - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_keeps_its_symbol_and_survives_a_move() {
+        let (mut a, mut b) = (Symbols::default(), Symbols::default());
+        let one = a.intern("one");
+        assert_eq!(a.intern("one"), one);
+        b.intern("zero");
+        let moved = b.absorb(&a).of(one);
+        assert_eq!(&**b.text(moved), "one");
+        assert_eq!(b.find("one"), Some(moved));
+        assert_eq!(b.find("two"), None);
+    }
+}
