@@ -29,6 +29,8 @@ pub(crate) struct Row {
     pub severity: Severity,
     /// The notice that announced the fix.
     pub notice: Option<Symbol>,
+    /// The reading it comes from: a place in [`Advisories::layers`].
+    pub layer: u16,
 }
 
 impl Row {
@@ -38,7 +40,7 @@ impl Row {
 }
 
 /// Everything one feed says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Advisories {
     pub symbols: Symbols,
     /// At most one row for a (release, source package, CVE), once [`settle`](Self::settle) has run.
@@ -47,6 +49,20 @@ pub(crate) struct Advisories {
     pub notices: Vec<Row>,
     /// When a CVE's whole record was last changed, in feeds that publish whole records.
     pub modified: HashMap<Symbol, Timestamp>,
+    /// The time of each reading that was merged into this; never empty.
+    pub layers: Vec<Option<Timestamp>>,
+}
+
+impl Default for Advisories {
+    fn default() -> Self {
+        Self {
+            symbols: Symbols::default(),
+            rows: Vec::new(),
+            notices: Vec::new(),
+            modified: HashMap::new(),
+            layers: vec![None],
+        }
+    }
 }
 
 impl Advisories {
@@ -68,7 +84,11 @@ impl Advisories {
     /// dropped; elsewhere the later row replaces the earlier one.
     pub fn merge(&mut self, later: Self) {
         let renumbering = self.symbols.absorb(&later.symbols);
+        // Far fewer layers are ever merged than can be counted; beyond that the last is meant.
+        let base = u16::try_from(self.layers.len()).unwrap_or(u16::MAX);
+        self.layers.extend(later.layers);
         let moved = |mut row: Row| {
+            row.layer = row.layer.saturating_add(base);
             row.source = renumbering.of(row.source);
             row.cve = renumbering.of(row.cve);
             row.fixed = row.fixed.map(|symbol| renumbering.of(symbol));

@@ -49,7 +49,9 @@ pub struct Index {
 /// What is known of a release.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    pub feed: FeedSummary,
+    pub kind: FeedKind,
+    /// When each layer of the feed was true, if it says.
+    pub layers: Vec<Option<Timestamp>>,
     pub listings: HashMap<Arc<str>, Listing>,
 }
 
@@ -72,6 +74,8 @@ pub(crate) struct Entry {
     pub statement: Statement,
     pub severity: Severity,
     pub pro_only: bool,
+    /// A place in [`Sources::layers`].
+    pub layer: u16,
 }
 
 impl Listing {
@@ -124,7 +128,7 @@ impl Index {
         let summary = FeedSummary { kind: feed.kind(), as_of: feed.as_of(), records: feed.records() };
         self.feeds.push(summary);
         match &feed.content {
-            Content::Packages(said) => self.add_packages(summary, said),
+            Content::Packages(said) => self.add_packages(feed.kind(), said),
             Content::Exploited(entries) => {
                 for (cve, entry) in entries {
                     self.exploited.insert(self.symbols.intern(cve), Arc::clone(entry));
@@ -133,21 +137,22 @@ impl Index {
         }
     }
 
-    fn add_packages(&mut self, feed: FeedSummary, said: &Advisories) {
+    fn add_packages(&mut self, kind: FeedKind, said: &Advisories) {
         let renumbering = self.symbols.absorb(&said.symbols);
         let moved = |symbol: Option<Symbol>| symbol.map(|symbol| renumbering.of(symbol));
         for row in said.with_notices() {
-            let sources = self
-                .releases
-                .entry(row.release)
-                .or_insert_with(|| Sources { feed, listings: HashMap::new() });
+            let sources = self.releases.entry(row.release).or_insert_with(|| Sources {
+                kind,
+                layers: said.layers.clone(),
+                listings: HashMap::new(),
+            });
             let name = said.symbols.text(row.source);
             // A package that is listed without a CVE is still one that the feed knows.
             let listing = match sources.listings.get_mut(name) {
                 Some(listing) => listing,
                 None => sources.listings.entry(Arc::clone(name)).or_default(),
             };
-            let Row { statement, severity, pro_only, .. } = row;
+            let Row { statement, severity, pro_only, layer, .. } = row;
             if matches!(statement, Statement::NotAffected | Statement::Undetermined) {
                 continue;
             }
@@ -159,6 +164,7 @@ impl Index {
                 statement,
                 severity,
                 pro_only,
+                layer,
             };
             if entry.fixed.is_some() { listing.fixed.push(entry) } else { listing.unfixed.push(entry) }
         }
@@ -190,7 +196,8 @@ impl Index {
                 // Listings are hashed one by one, so that the whole is never held as text.
                 let mut part = format!("{release} {source}\n");
                 for entry in listing.fixed.iter().chain(&listing.unfixed) {
-                    let Entry { cve, fixed, pro_fixed, notice, statement, severity, pro_only } = *entry;
+                    let Entry { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer: _ } =
+                        *entry;
                     // Writing to a string cannot fail.
                     let _ = writeln!(
                         part,

@@ -5,6 +5,31 @@
 //! FeedFile ──parse──► FeedData ──merge, build──► Index ──findings(HostPackages)──► Findings
 //! ```
 //!
+//! ```
+//! use base::Release;
+//! use vulns::{FeedFile, HostPackages, Index, InstalledPackage};
+//!
+//! let path = "debian/security-tracker.json";
+//! let bytes = br#"{"curl": {"CVE-2024-1": {"releases": {"bookworm":
+//!     {"status": "resolved", "fixed_version": "2.0-1", "urgency": "low"}}}}}"#;
+//! let kind = vulns::recognise(path).expect("a feed's file");
+//! let feed = vulns::parse(kind, FeedFile { path, bytes })?;
+//! let index = Index::build(&[feed]);
+//!
+//! let curl = InstalledPackage {
+//!     name: "libcurl4".into(),
+//!     version: "1.0-1".into(),
+//!     source: "curl".into(),
+//!     source_version: "1.0-1".into(),
+//!     ..InstalledPackage::default()
+//! };
+//! let host = HostPackages { release: Some(Release::Debian12), packages: vec![curl], ..HostPackages::default() };
+//! for update in index.findings(&host).by_update() {
+//!     assert_eq!(update.to.as_deref(), Some("2.0-1"));
+//! }
+//! # Ok::<(), vulns::FeedError>(())
+//! ```
+//!
 //! Never does I/O: callers fetch the bytes and keep the last good copy. Start
 //! reading at [`feeds`] for how a feed is added, at [`Index`] for the rest.
 

@@ -29,8 +29,8 @@ pub(crate) fn findings(index: &Index, host: &HostPackages) -> Findings {
         sources,
         release,
         offers: Offers::of(host),
-        own: listed_in(sources.feed.kind, release, false).into(),
-        pro: listed_in(sources.feed.kind, release, true).into(),
+        own: listed_in(sources.kind, release, false).into(),
+        pro: listed_in(sources.kind, release, true).into(),
         findings: Vec::new(),
     };
     let kernels = Kernels::of(release, &host.kernel, &host.packages);
@@ -209,9 +209,9 @@ impl<'a> Matching<'a> {
 
     fn finding(&self, entry: &Entry, subject: &Subject, fixability: Fixability) -> Finding {
         let text = |symbol| Arc::clone(self.index.symbols.text(symbol));
-        let feed = self.sources.feed;
+        let kind = self.sources.kind;
         let behind_pro = entry.pro_only || entry.fixed.is_none() && entry.pro_fixed.is_some();
-        let severity_source = (entry.severity != Severity::Unknown).then_some(match feed.kind {
+        let severity_source = (entry.severity != Severity::Unknown).then_some(match kind {
             FeedKind::UbuntuOsv => SeveritySource::UbuntuPriority,
             FeedKind::DebianTracker | FeedKind::Kev => SeveritySource::DebianUrgency,
         });
@@ -226,8 +226,8 @@ impl<'a> Matching<'a> {
             kev: self.index.kev_of(entry.cve).map(Arc::clone),
             kernel: subject.kernel.clone(),
             proof: Proof {
-                feed: feed.kind,
-                as_of: feed.as_of,
+                feed: kind,
+                as_of: self.sources.layers.get(usize::from(entry.layer)).copied().flatten(),
                 listed_in: Arc::clone(if behind_pro { &self.pro } else { &self.own }),
                 notice: entry.notice.map(text),
                 statement: entry.statement,

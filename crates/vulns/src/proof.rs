@@ -49,7 +49,7 @@ pub struct BinaryFact {
 pub struct Proof {
     /// The feed.
     pub feed: FeedKind,
-    /// The time of which the feed tells, if it says.
+    /// The time of the layer of the feed that says so, if it is stated.
     pub as_of: Option<Timestamp>,
     /// Where in the feed: a codename (`bookworm`) or an ecosystem (`Ubuntu:22.04:LTS`).
     pub listed_in: Arc<str>,

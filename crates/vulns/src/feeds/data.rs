@@ -32,7 +32,7 @@ impl Content {
     fn records(&self) -> usize {
         match self {
             Self::Exploited(entries) => entries.len(),
-            Self::Packages(said) if said.modified.is_empty() => {
+            Self::Packages(said) if said.modified.is_empty() && said.notices.is_empty() => {
                 said.rows.iter().map(|row| (row.source, row.cve)).collect::<HashSet<_>>().len()
             }
             Self::Packages(said) => {
@@ -44,7 +44,10 @@ impl Content {
 }
 
 impl FeedData {
-    pub(crate) fn new(kind: FeedKind, as_of: Option<Timestamp>, content: Content) -> Self {
+    pub(crate) fn new(kind: FeedKind, as_of: Option<Timestamp>, mut content: Content) -> Self {
+        if let Content::Packages(said) = &mut content {
+            said.layers = vec![as_of];
+        }
         Self { kind, as_of, records: content.records(), content }
     }
 
@@ -54,6 +57,7 @@ impl FeedData {
     }
 
     /// The time of which the feed tells, as it says itself; `None` if it does not say.
+    /// After a merge, the latest that is known.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.as_of
     }

@@ -140,5 +140,6 @@ fn row(said: &mut Advisories, release: Release, package: &str, cve: &str, state:
         pro_only: false,
         severity: state.severity(),
         notice: None,
+        layer: 0,
     }
 }

@@ -1,7 +1,7 @@
 //! The feeds, one file each, and the one list of them.
 //!
 //! To add a feed: a variant in [`FeedKind`], a file here with a type that
-//! implements [`Feed`], and a line in [`all`]. The tests run over the list.
+//! implements `Feed`, and a line in `all`. The tests run over the list.
 
 mod data;
 mod debian_tracker;

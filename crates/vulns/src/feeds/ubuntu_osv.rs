@@ -234,6 +234,7 @@ fn row(said: &mut Advisories, affected: &Affected<'_>, cve: Symbol, severity: Se
         pro_only: pro,
         severity,
         notice: None,
+        layer: 0,
     })
 }
 

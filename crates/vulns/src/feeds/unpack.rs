@@ -87,7 +87,8 @@ fn each_file(stream: impl Read, each: &mut Each<'_>) -> Result<(), FeedError> {
     let mut archive = tar::Archive::new(stream);
     let mut content = Vec::new();
     let mut number = 0;
-    for entry in archive.entries().map_err(refusal)? {
+    // Raw: the extensions for long names and sizes are read into memory whole, and no record needs them.
+    for entry in archive.entries().map_err(refusal)?.raw(true) {
         let entry = entry.map_err(refusal)?;
         if !entry.header().entry_type().is_file() || !entry.path_bytes().ends_with(b".json") {
             continue;

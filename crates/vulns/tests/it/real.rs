@@ -1,0 +1,76 @@
+//! Reads the real feeds and inventories that lie beside the project. They are data
+//! of the development tree, not of the project: nothing here copies them.
+
+use std::{fs, path::PathBuf, sync::OnceLock};
+
+use base::Release;
+use vulns::{FeedData, FeedFile, FeedKind, HostPackages, InstalledPackage, RunningKernel};
+
+/// A file in a folder of shared data, such as `feeds/kev/…`.
+pub fn bytes(path: &str) -> Vec<u8> {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
+    fs::read(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn feed(kind: FeedKind, path: &str) -> FeedData {
+    vulns::parse(kind, FeedFile { path, bytes: &bytes(path) })
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Debian's tracker as of February 2025.
+pub fn debian() -> &'static FeedData {
+    static FEED: OnceLock<FeedData> = OnceLock::new();
+    FEED.get_or_init(|| {
+        feed(FeedKind::DebianTracker, "feeds/debian/security-tracker-derived-2025-02-12.json.zst")
+    })
+}
+
+/// The layer of late 2026.
+pub fn debian_late() -> FeedData {
+    feed(FeedKind::DebianTracker, "feeds-2026-11/debian/security-tracker-changelogs.json.zst")
+}
+
+/// Ubuntu's CVE records as of August 2024: 593,575 statements.
+pub fn ubuntu() -> &'static FeedData {
+    static FEED: OnceLock<FeedData> = OnceLock::new();
+    FEED.get_or_init(|| feed(FeedKind::UbuntuOsv, "feeds/ubuntu/ubuntu-cve-osv-derived-2024-08-09.jsonl.zst"))
+}
+
+/// Some of Ubuntu's own records and notices of 2025 and 2026.
+pub fn ubuntu_native() -> FeedData {
+    feed(FeedKind::UbuntuOsv, "feeds/ubuntu/ubuntu-osv-native.jsonl.zst")
+}
+
+/// CISA's catalogue.
+pub fn kev() -> FeedData {
+    feed(FeedKind::Kev, "feeds/kev/known_exploited_vulnerabilities.json")
+}
+
+/// CISA's catalogue of a year before.
+pub fn kev_before() -> FeedData {
+    feed(FeedKind::Kev, "feeds/kev/known_exploited_vulnerabilities-2025-08-25.json")
+}
+
+/// A real host: the first line names its release and kernel, the others its packages.
+pub fn inventory(name: &str) -> HostPackages {
+    let text = String::from_utf8(bytes(&format!("feeds/inventory/{name}.tsv"))).expect("text");
+    let (head, rows) = text.split_once('\n').expect("a first line");
+    let field =
+        |key: &str| head.split(' ').find_map(|word| word.strip_prefix(key)).unwrap_or_default().to_owned();
+    let release = Release::from_os_release(&field("family="), &field("release="));
+    let packages = rows.lines().map(|row| {
+        let columns: Vec<&str> = row.split('\t').collect();
+        InstalledPackage {
+            name: columns[1].into(),
+            version: columns[2].into(),
+            architecture: columns[3].into(),
+            source: columns[4].into(),
+            source_version: columns[5].into(),
+            held: false,
+        }
+    });
+    let package_version = Some(field("kernel_version=")).filter(|version| !version.is_empty());
+    let kernel =
+        RunningKernel { release: field("running_kernel="), package_version, shared_with_host: false };
+    HostPackages { release, kernel, packages: packages.collect(), pending: None }
+}
