@@ -112,10 +112,10 @@ fn one_line(text: &str) -> Vec<Source> {
             None => rest,
         };
         let mut words = rest.split_whitespace().map(str::to_owned);
-        if let (Some(uri), Some(suite)) = (words.next(), words.next()) {
-            if over_http(&uri) {
-                sources.push(Source { uri, suites: vec![suite], components: words.collect() });
-            }
+        if let (Some(uri), Some(suite)) = (words.next(), words.next())
+            && over_http(&uri)
+        {
+            sources.push(Source { uri, suites: vec![suite], components: words.collect() });
         }
     }
     sources

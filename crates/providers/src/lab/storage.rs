@@ -178,10 +178,10 @@ pub(crate) async fn take_down(id: &LabId) -> Result<(), ProviderError> {
         if loop_devices(id).contains(&device) {
             let detach =
                 Program::new("losetup", "free the lab's loop device").arg("-d").arg(format!("/dev/{device}"));
-            if let Err(error) = detach.run().await {
-                if loop_devices(id).contains(&device) {
-                    return Err(error);
-                }
+            if let Err(error) = detach.run().await
+                && loop_devices(id).contains(&device)
+            {
+                return Err(error);
             }
         }
     }
