@@ -89,7 +89,6 @@ impl Baseline {
             "manage_etc_hosts": true,
             // Needs no generated locale, and so fails on no image.
             "locale": "C.UTF-8",
-            "timezone": description.time_zone,
             // No account but root, without a password and with the operators' keys: where
             // no user is the default one, cloud-init gives the keys to root.
             "users": [{"name": "root", "lock_passwd": true}],
@@ -161,7 +160,6 @@ mod tests {
         assert_eq!(config["disable_root"], json!(false));
         assert_eq!(config["users"], json!([{"name": "root", "lock_passwd": true}]));
         assert_eq!(config["hostname"], json!("web-3"));
-        assert_eq!(config["timezone"], json!("Europe/Vienna"));
         assert_eq!(config["locale"], json!("C.UTF-8"));
         assert_eq!(config["runcmd"], json!([["/bin/sh", SCRIPT_FILE]]));
     }
@@ -234,6 +232,7 @@ mod tests {
             assert!(script.contains("url='https://[2001:db8::4]:8443/agent/v1/binary'\n"));
             // `printf key | openssl sha256 -binary | base64`
             assert!(script.contains("pin='sha256//LHDhK3oGRvkiefQnx7OOczTY5Tic/xZ6HcMOc/gmtoM='\n"));
+            assert!(script.contains("zone='Europe/Vienna'\n"));
             assert!(script.contains(&UPDATER_UNITS.join(" ")));
         }
     }

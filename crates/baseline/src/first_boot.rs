@@ -30,11 +30,21 @@ install_package() {
 }
 
 say "switching the distribution's own updaters off"
-# A unit that is not installed is masked all the same, and cannot be stopped.
-systemctl mask $updaters || fail "could not mask the updaters"
+# Stopped first: a unit that is masked while it runs counts as failed. One that is not
+# installed cannot be stopped, and is masked all the same.
 systemctl stop $updaters 2>/dev/null || true
+systemctl mask $updaters || fail "could not mask the updaters"
+systemctl reset-failed $updaters 2>/dev/null || true
 # Snaps would refresh themselves.
 if command -v snap >/dev/null; then snap refresh --hold || fail "could not hold the snaps"; fi
+
+# Small images come without the zones; cloud-init would call the whole boot failed.
+if [ -e "/usr/share/zoneinfo/$zone" ]; then
+    ln -sfn "/usr/share/zoneinfo/$zone" /etc/localtime
+    [ ! -e /etc/timezone ] || echo "$zone" >/etc/timezone
+else
+    say "the clock stays on UTC: there is no time zone $zone on this host"
+fi
 
 say "raising the firewall"
 command -v ufw >/dev/null || install_package ufw || fail "ufw is missing and could not be installed"
@@ -89,8 +99,10 @@ pub(crate) fn script(
          sha256='{agent_sha256}'\n\
          ca='{CA_FILE}'\n\
          agent='{AGENT_BINARY}'\n\
-         updaters='{}'\n",
+         updaters='{}'\n\
+         zone='{}'\n",
         UPDATER_UNITS.join(" "),
+        baseline.description().time_zone,
     );
     text.push_str(BEFORE_FIREWALL);
     for command in baseline.firewall_setup() {
