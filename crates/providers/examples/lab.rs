@@ -19,6 +19,9 @@ struct Arguments {
     /// A cache shared between labs.
     #[arg(long, global = true)]
     cache: Option<PathBuf>,
+    /// Keep the disks of a new lab as plain folders.
+    #[arg(long, global = true)]
+    plain_disks: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -98,6 +101,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(cache) = arguments.cache {
         config.cache_dir = cache;
     }
+    config.plain_disks = arguments.plain_disks;
     config.progress = Some(Arc::new(|progress| eprintln!("{:3} % {}", progress.percent, progress.message)));
     let started = Instant::now();
     let lab = Lab::open(config).await?;

@@ -26,6 +26,23 @@ impl Container {
             leads.then_some(Self { leader: pid, nspawn: field(&status, "PPid:")?.parse().ok()? })
         })
     }
+
+    /// Whether the host's first process listens to the signal that halts it in
+    /// order. Before that, in the first tenths of a second, the signal is lost.
+    pub(crate) fn can_halt(self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.leader)).unwrap_or_default();
+        listens(&status)
+    }
+}
+
+/// nspawn asks for a halt with SIGRTMIN+3 (systemd(1)), which is 37; systemd blocks
+/// it to read it from a file descriptor. Signal sets are hexadecimal, signal 1 lowest.
+fn listens(status: &str) -> bool {
+    const HALT: u32 = 37;
+    ["SigBlk:", "SigCgt:"].iter().any(|name| {
+        let set = field(status, name).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        set.is_some_and(|set| set >> (HALT - 1) & 1 == 1)
+    })
 }
 
 /// A process's number in each PID namespace it is in, outermost first (proc_pid_status(5), `NSpid`).
@@ -47,5 +64,7 @@ mod tests {
         assert_eq!(namespace_pids(status), Some(vec![42, 1]));
         assert_eq!(field(status, "PPid:"), Some("41"));
         assert_eq!(namespace_pids("Name:\tx\n"), None);
+        assert!(listens("SigBlk:\t0000001000000000\nSigCgt:\t0000000000000000\n"));
+        assert!(!listens("SigBlk:\t0000000800000000\nSigCgt:\t0000000000000000\n"));
     }
 }

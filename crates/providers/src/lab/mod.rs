@@ -88,6 +88,9 @@ pub struct LabConfig {
     pub archives: Option<Archives>,
     /// The size the lab's disk may grow to, in bytes; at least 1 GiB. It takes no space before it is used.
     pub disk_bytes: u64,
+    /// Keep the disks of a new lab as plain folders even where btrfs works: slower, and snapshots
+    /// stop their host. A lab that exists keeps the disks it has.
+    pub plain_disks: bool,
     /// Told how far the building of an image has come.
     pub progress: Option<OnProgress>,
 }
@@ -102,6 +105,7 @@ impl LabConfig {
             helper_command,
             archives: None,
             disk_bytes: 64 << 30,
+            plain_disks: false,
             progress: None,
         }
     }
@@ -166,7 +170,8 @@ impl Lab {
                 Settings { id, cache_dir, archives, ..former }
             }
             None => {
-                let storage = Storage::set_up(&layout, &id, config.disk_bytes.max(1 << 30)).await?;
+                let disk_bytes = (!config.plain_disks).then_some(config.disk_bytes.max(1 << 30));
+                let storage = Storage::set_up(&layout, &id, disk_bytes).await?;
                 // Two labs must not choose the same network between looking and raising the bridge.
                 let _choosing = layout::lock(Path::new(REGISTRY).join("network.lock")).await?;
                 let subnet = Subnet::pick_unused().await?;

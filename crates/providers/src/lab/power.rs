@@ -74,6 +74,13 @@ impl Lab {
     pub(crate) async fn shut_down(&self, host: &HostName) -> Result<(), ProviderError> {
         let group = self.group(host);
         if let Some(container) = Container::find(&group.container) {
+            let ready = async {
+                while !container.can_halt() && self.running(host) {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            };
+            // One that does not get there is powered off below.
+            let _ = tokio::time::timeout(START_LIMIT, ready).await;
             // It may have ended by itself in this moment.
             let _ = kill(Pid::from_raw(container.nspawn), Signal::SIGTERM);
             if emptied(&group.container, HALT_LIMIT).await && emptied(&group.whole, DEATH_LIMIT).await {

@@ -27,17 +27,23 @@ pub(crate) enum Storage {
 const COPY_LIMIT: Duration = Duration::from_secs(900);
 
 impl Storage {
-    /// Makes the pool of a new lab: btrfs where that works, else plain directories.
-    pub(crate) async fn set_up(layout: &Layout, id: &LabId, disk_bytes: u64) -> Result<Self, ProviderError> {
-        match make_btrfs(layout, id, disk_bytes).await {
-            Ok(()) => Ok(Self::Btrfs),
-            Err(error) => {
-                tracing::warn!(%error, "no btrfs for the lab; disks are copied as plain files, which is slower");
-                super::layout::remove_file(&layout.disk(id))?;
-                Self::Copy.ready(layout, id).await?;
-                Ok(Self::Copy)
+    /// Makes the pool of a new lab: btrfs of this size where that is wanted and works, else plain directories.
+    pub(crate) async fn set_up(
+        layout: &Layout,
+        id: &LabId,
+        btrfs_bytes: Option<u64>,
+    ) -> Result<Self, ProviderError> {
+        if let Some(bytes) = btrfs_bytes {
+            match make_btrfs(layout, id, bytes).await {
+                Ok(()) => return Ok(Self::Btrfs),
+                Err(error) => {
+                    tracing::warn!(%error, "no btrfs for the lab; disks are copied as plain files, which is slower");
+                    super::layout::remove_file(&layout.disk(id))?;
+                }
             }
         }
+        Self::Copy.ready(layout, id).await?;
+        Ok(Self::Copy)
     }
 
     /// Mounts the pool if it is not, and makes its folders.

@@ -7,7 +7,7 @@ use providers::{HostState, ProviderError, SnapshotName, VpsProvider, lab::Lab};
 
 use super::{TestLab, boot_id, booted, read, runtime, ssh_answers, traces, until};
 
-const USER_DATA: &str = "#cloud-config\nwrite_files:\n  - {path: /etc/from-user-data, content: yes}\n";
+const USER_DATA: &str = "#cloud-config\nwrite_files:\n  - {path: /etc/from-user-data, content: given}\n";
 
 #[test]
 fn a_debian_12_host_lives_and_dies() {
@@ -34,7 +34,7 @@ fn life(test: &str, release: Release) {
         let host = booted(&lab, "web-1", release, USER_DATA).await;
         let name = &host.name;
         assert_eq!(host.state, HostState::Running);
-        assert_eq!(read(&lab, name, &["cat", "/etc/from-user-data"]).await, "true");
+        assert_eq!(read(&lab, name, &["cat", "/etc/from-user-data"]).await, "given");
         assert_eq!(read(&lab, name, &["hostname"]).await, "web-1");
         let addresses = read(&lab, name, &["ip", "-br", "addr", "show", "host0"]).await;
         assert!(
