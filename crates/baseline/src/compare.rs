@@ -174,8 +174,10 @@ impl Baseline {
 }
 
 fn compare_sshd(posture: &Posture, list: &mut Deviations) {
-    // No sshd at all opens nothing.
+    // Silence is not health: it may also be a configuration that sshd refuses.
     if posture.sshd.is_empty() {
+        let why = "sshd is missing, or refuses its configuration and will not start again";
+        list.amber(Item::SshdOption, "sshd reports its settings", "nothing", why);
         return;
     }
     for (option, expected) in sshd::SSHD_OPTIONS {
@@ -194,6 +196,11 @@ fn compare_sshd(posture: &Posture, list: &mut Deviations) {
 }
 
 fn compare_updaters(posture: &Posture, list: &mut Deviations) {
+    // apt itself brings two of the units, and a masked unit is reported too.
+    if posture.updaters.is_empty() {
+        let why = "what cannot be seen is not known to be off";
+        list.amber(Item::Updater, "the host reports its updaters", "nothing", why);
+    }
     for unit in updaters::UPDATER_UNITS {
         let state = posture.updaters.get(unit).map_or("", String::as_str);
         if !updaters::is_quiet(state) {
@@ -294,8 +301,10 @@ mod tests {
         let gone = seen(&open_to_ssh(Service::Bare), |p| p.firewall.rules.retain(|r| !r.contains("22/tcp")));
         assert_eq!(gone[0], (Item::SshOpen, Severity::Red));
         let baseline = baseline(Service::Bare);
-        let opened = seen(&baseline, |p| p.firewall.rules.push("allow 22/tcp".to_owned()));
-        assert_eq!(opened, [(Item::SshOpen, Severity::Red)]);
+        for rule in ["allow 22/tcp", "allow 22", "allow OpenSSH"] {
+            let opened = seen(&baseline, |p| p.firewall.rules.push(rule.to_owned()));
+            assert_eq!(opened, [(Item::SshOpen, Severity::Red)], "{rule}");
+        }
         assert_eq!(Item::SshOpen.to_string(), "ssh_open");
     }
 
@@ -336,11 +345,27 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_sshd_or_updaters_is_no_worse() {
-        let quiet = seen(&baseline(Service::Bare), |posture| {
+    fn a_host_that_says_nothing_is_not_taken_for_a_good_one() {
+        let baseline = baseline(Service::Bare);
+        let silent = seen(&baseline, |posture| {
             posture.sshd.clear();
             posture.updaters.clear();
         });
-        assert_eq!(quiet, []);
+        assert_eq!(silent, [(Item::SshdOption, Severity::Amber), (Item::Updater, Severity::Amber)]);
+        // Not every image has every updater.
+        assert_eq!(seen(&baseline, |p| drop(p.updaters.remove("unattended-upgrades.service"))), []);
+        let nothing: Vec<_> = baseline.deviations(&Posture::default()).into_iter().map(|d| d.item).collect();
+        for item in [
+            Item::FirewallOff,
+            Item::FirewallDefault,
+            Item::FirewallIpv6,
+            Item::FirewallRuleMissing,
+            Item::SshdOption,
+            Item::Updater,
+            Item::AptPeriodic,
+            Item::File,
+        ] {
+            assert!(nothing.contains(&item), "{item}");
+        }
     }
 }

@@ -163,6 +163,9 @@ pub struct AddedRule {
     pub action: String,
     /// The TCP port.
     pub port: u16,
+    /// False for a form that Holdfast never writes: one for UDP as well, or one by the
+    /// name of a service.
+    pub plain: bool,
     /// For whom; none is everyone.
     pub source: Option<Network>,
     /// The comment, empty when there is none.
@@ -171,26 +174,31 @@ pub struct AddedRule {
 
 impl AddedRule {
     /// Reads one line, without the leading `ufw `. None for a rule of another form,
-    /// such as one for UDP, for an application profile or for an interface.
+    /// such as one for UDP alone or for an interface.
     pub fn parse(line: &str) -> Option<Self> {
         let (rule, comment) = match line.split_once(" comment '") {
             Some((rule, comment)) => (rule, comment.strip_suffix('\'')?),
             None => (line.trim_end(), ""),
         };
         let words: Vec<_> = rule.split(' ').collect();
+        let mut plain = true;
         let (action, port, source) = match words[..] {
-            [action, port] => (action, port.strip_suffix("/tcp")?, None),
+            // The application profile that openssh-server brings; images like to use it.
+            [action, "OpenSSH"] => {
+                plain = false;
+                (action, "22", None)
+            }
+            [action, port] => {
+                plain = port.ends_with("/tcp");
+                (action, port.strip_suffix("/tcp").unwrap_or(port), None)
+            }
             [action, "from", source, "to", "any", "port", port, "proto", "tcp"] => {
                 (action, port, Some(source.parse().ok()?))
             }
             _ => return None,
         };
-        Some(Self {
-            action: action.to_owned(),
-            port: port.parse().ok()?,
-            source,
-            comment: comment.to_owned(),
-        })
+        let port = port.parse().ok()?;
+        Some(Self { action: action.to_owned(), port, plain, source, comment: comment.to_owned() })
     }
 
     /// Whether it opens the port to everyone.
@@ -217,7 +225,7 @@ impl AddedRule {
 
     /// Whether it stands for this rule, tag and all.
     pub(crate) fn covers(&self, rule: &Rule) -> bool {
-        self.comment == rule.purpose.tag() && self.rules().contains(rule)
+        self.plain && self.comment == rule.purpose.tag() && self.rules().contains(rule)
     }
 }
 
@@ -335,13 +343,14 @@ mod tests {
     }
 
     // As ufw 0.36.2 of Debian 12 prints it.
-    const ADDED: [&str; 7] = [
+    const ADDED: [&str; 8] = [
         "limit 22/tcp comment 'holdfast:ssh'",
         "allow from 203.0.113.4 to any port 9099 proto tcp comment 'holdfast:agent'",
         "allow from 203.0.113.9 to any port 9099 proto tcp comment 'holdfast:agent'",
         "allow 80/tcp",
         "allow OpenSSH",
         "deny 25",
+        "allow from 192.0.2.1 to any port 22 proto tcp",
         "allow from 2001:db8::4 to any port 9099 proto tcp comment 'holdfast:agent'",
     ];
 
@@ -362,11 +371,15 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_change_once_the_rules_are_there() {
-        let added: Vec<_> = ["limit 22/tcp comment 'holdfast:ssh'", ADDED[1], ADDED[6]]
+        let added: Vec<_> = ["limit 22/tcp comment 'holdfast:ssh'", ADDED[1], ADDED[7]]
             .into_iter()
             .map(str::to_owned)
             .collect();
         assert_eq!(open_to_ssh(Service::Bare).firewall_changes(&added), []);
+        // A tagged rule that also opens UDP is not the one described.
+        let mut wider = added;
+        wider[0] = "limit 22 comment 'holdfast:ssh'".to_owned();
+        assert_eq!(text(&open_to_ssh(Service::Bare).firewall_changes(&wider)), SSH_OPEN);
     }
 
     #[test]
@@ -375,14 +388,11 @@ mod tests {
         assert!(rule.is_open_to_everyone());
         assert_eq!((rule.port, rule.comment.as_str()), (22, "holdfast:ssh"));
         assert!(!AddedRule::parse(ADDED[1]).expect("a rule").is_open_to_everyone());
-        for unknown in [
-            "allow OpenSSH",
-            "deny 25",
-            "allow 53/udp",
-            "allow in on eth0 to any port 53",
-            "",
-            "allow 22/tcp comment 'x",
-        ] {
+        for open in ["allow OpenSSH", "allow 22", "limit 22/tcp"] {
+            let rule = AddedRule::parse(open).expect("a rule");
+            assert!(rule.is_open_to_everyone() && rule.port == 22, "{open}");
+        }
+        for unknown in ["allow 53/udp", "allow in on eth0 to any port 53", "", "allow 22/tcp comment 'x"] {
             assert_eq!(AddedRule::parse(unknown), None, "{unknown}");
         }
     }
