@@ -106,6 +106,10 @@ typed_id!(
     EnrolmentId, "enr"
 );
 typed_id!(
+    /// One stored inventory of a server.
+    InventoryId, "inv"
+);
+typed_id!(
     /// An entry of the audit trail.
     AuditId, "aud"
 );

@@ -1,2 +1,3 @@
 //! `holdfast`, the control plane.
+
 fn main() {}

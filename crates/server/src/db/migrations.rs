@@ -1,0 +1,208 @@
+//! The tables, in the order in which they came to be.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Foundation)]
+    }
+}
+
+/// Hosts, runs, audit, sign-in, feeds, receipts and snapshots.
+struct Foundation;
+
+impl MigrationName for Foundation {
+    fn name(&self) -> &str {
+        "m0001_foundation"
+    }
+}
+
+fn table(name: &'static str) -> TableCreateStatement {
+    Table::create().table(name).to_owned()
+}
+
+fn key(name: &'static str) -> ColumnDef {
+    string(name).primary_key().to_owned()
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Foundation {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let tables = [
+            table("region")
+                .col(key("name"))
+                .col(text("ca_certificate"))
+                .col(text("ca_key_sealed"))
+                .col(text("identity_sealed"))
+                .to_owned(),
+            table("server")
+                .col(key("id"))
+                .col(string_uniq("name"))
+                .col(string("region"))
+                .col(string("provider"))
+                .col(string("origin"))
+                .col(string("state"))
+                .col(string_null("release"))
+                .col(string_null("ipv4"))
+                .col(string_null("ipv6"))
+                .col(string_null("agent_certificate_sha256"))
+                .col(text_null("bearer_token_sealed"))
+                .col(text_null("baseline"))
+                .col(text_null("probes"))
+                .col(boolean("in_maintenance"))
+                .col(big_integer_null("last_seen_at"))
+                .col(text_null("last_fault"))
+                .col(string_null("inventory"))
+                .col(text_null("exposure"))
+                .col(text_null("facts"))
+                .col(big_integer("created_at"))
+                .to_owned(),
+            table("enrolment")
+                .col(key("id"))
+                .col(string("server"))
+                .col(string_uniq("token_sha256"))
+                .col(big_integer("expires_at"))
+                .col(big_integer_null("used_at"))
+                .to_owned(),
+            table("inventory")
+                .col(key("id"))
+                .col(string("server"))
+                .col(big_integer("received_at"))
+                .col(blob("body_zstd"))
+                .to_owned(),
+            table("run")
+                .col(key("id"))
+                .col(string("kind"))
+                .col(string("subject"))
+                .col(string("status"))
+                .col(string("step"))
+                .col(string_null("outcome"))
+                .col(text("record"))
+                .col(big_integer("wake_at"))
+                .col(string_null("lease_owner"))
+                .col(big_integer_null("lease_until"))
+                .col(big_integer("created_at"))
+                .to_owned(),
+            table("run_journal")
+                .col(big_pk_auto("number"))
+                .col(string("run"))
+                .col(big_integer("at"))
+                .col(string("step"))
+                .col(string("event"))
+                .col(text("detail"))
+                .to_owned(),
+            table("run_signal")
+                .col(big_pk_auto("number"))
+                .col(string("run"))
+                .col(string("kind"))
+                .col(string("actor"))
+                .to_owned(),
+            table("receipt").col(key("run")).col(text("body")).col(big_integer("at")).to_owned(),
+            table("snapshot")
+                .col(key("id"))
+                .col(string("server"))
+                .col(string("name"))
+                .col(string_null("run"))
+                .col(big_integer("created_at"))
+                .col(big_integer("expires_at"))
+                .col(big_integer_null("deleted_at"))
+                .to_owned(),
+            table("audit")
+                .col(big_integer("number").primary_key().to_owned())
+                .col(string_uniq("id"))
+                .col(string_null("once").unique_key().to_owned())
+                .col(text("entry"))
+                .col(string("action"))
+                .col(string("target"))
+                .col(big_integer("at"))
+                .col(string("previous"))
+                .col(string("hash"))
+                .to_owned(),
+            table("access_token")
+                .col(key("token_sha256"))
+                .col(string("kind"))
+                .col(string("operator"))
+                .col(string("form_token"))
+                .col(big_integer("created_at"))
+                .col(big_integer("expires_at"))
+                .col(big_integer_null("used_at"))
+                .to_owned(),
+            table("feed")
+                .col(key("kind"))
+                .col(string("source"))
+                .col(string_null("as_of"))
+                .col(big_integer("records"))
+                .col(big_integer_null("last_success_at"))
+                .col(big_integer_null("last_attempt_at"))
+                .col(text_null("fault"))
+                .col(string_null("etag"))
+                .col(string_null("last_modified"))
+                .to_owned(),
+            table("finding_change")
+                .col(big_pk_auto("number"))
+                .col(string("server"))
+                .col(big_integer("at"))
+                .col(string("source_package"))
+                .col(big_integer("opened"))
+                .col(big_integer("closed"))
+                .col(text("detail"))
+                .to_owned(),
+        ];
+        for table in tables {
+            manager.create_table(table).await?;
+        }
+        let indexes = [
+            ("inventory_by_server", "inventory", &["server", "received_at"][..]),
+            ("enrolment_by_server", "enrolment", &["server"]),
+            ("run_by_due", "run", &["status", "wake_at"]),
+            ("run_by_subject", "run", &["subject", "created_at"]),
+            ("run_journal_by_run", "run_journal", &["run", "number"]),
+            ("run_signal_by_run", "run_signal", &["run"]),
+            ("snapshot_by_server", "snapshot", &["server"]),
+            ("audit_by_target", "audit", &["target"]),
+            ("finding_change_by_server", "finding_change", &["server", "at"]),
+        ];
+        for (name, table, columns) in indexes {
+            let mut index = Index::create().name(name).table(table).to_owned();
+            for column in columns {
+                index.col(*column);
+            }
+            manager.create_index(index).await?;
+        }
+        // Two open runs would fight over one host. Partial indexes are alike in SQLite
+        // and PostgreSQL, but the statement builder has no word for them.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE UNIQUE INDEX run_open_by_subject ON run (subject) WHERE status <> 'finished'",
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let tables = [
+            "finding_change",
+            "feed",
+            "access_token",
+            "audit",
+            "snapshot",
+            "receipt",
+            "run_signal",
+            "run_journal",
+            "run",
+            "inventory",
+            "enrolment",
+            "server",
+            "region",
+        ];
+        for table in tables {
+            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+        }
+        Ok(())
+    }
+}

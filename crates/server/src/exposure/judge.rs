@@ -1,0 +1,120 @@
+//! Matching inventories against the index of the feeds.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base::{Clock, Problem, Release, ServerId};
+use sea_orm::DatabaseConnection;
+use vulns::{Candidate, Coverage, Findings, HostPackages, Index, InstalledPackage, ReleaseCoverage, RunningKernel};
+use wire::{Inventory, Virtualization};
+
+use super::{
+    Risk,
+    changes::{self, FindingChange},
+    store::finding_change as store,
+};
+use crate::db::{now, storage_problem};
+
+/// Judges inventories by the newest index.
+#[derive(Clone)]
+pub struct Exposure {
+    db: DatabaseConnection,
+    clock: Arc<dyn Clock>,
+    index: Arc<RwLock<Option<Arc<Index>>>>,
+}
+
+impl Exposure {
+    /// Knows nothing until the feeds are read.
+    pub fn new(db: DatabaseConnection, clock: Arc<dyn Clock>) -> Self {
+        Self { db, clock, index: Arc::default() }
+    }
+
+    /// The newest index; none until the feeds were read once.
+    pub fn index(&self) -> Option<Arc<Index>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn replace(&self, index: Index) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(index));
+    }
+
+    /// The findings of a host; none while no feed was read, which is not the same as
+    /// there being none.
+    pub async fn findings(&self, inventory: &Inventory) -> Option<Findings> {
+        self.matched(inventory).await.map(|(findings, _)| findings)
+    }
+
+    /// What the feeds can and cannot say about a host.
+    pub async fn coverage(&self, inventory: &Inventory) -> Option<Coverage> {
+        self.matched(inventory).await.map(|(_, coverage)| coverage)
+    }
+
+    /// The short form of a host's findings.
+    pub async fn judge(&self, inventory: &Inventory) -> Option<Risk> {
+        let (findings, coverage) = self.matched(inventory).await?;
+        Some(Risk::of(&findings, coverage.release == ReleaseCoverage::Covered))
+    }
+
+    async fn matched(&self, inventory: &Inventory) -> Option<(Findings, Coverage)> {
+        let index = self.index()?;
+        let host = host_packages(inventory);
+        // Matching takes milliseconds, which is long enough to keep off the I/O threads.
+        let matched =
+            tokio::task::spawn_blocking(move || (index.findings(&host), index.coverage(&host))).await;
+        matched.ok()
+    }
+
+    /// What opened and what closed between two inventories.
+    pub async fn changes(&self, before: &Inventory, after: &Inventory) -> Option<Vec<FindingChange>> {
+        let (before, after) = (self.findings(before).await?, self.findings(after).await?);
+        Some(changes::by_package(&Findings::diff(&before, &after)))
+    }
+
+    /// Keeps what opened and what closed in the server's history.
+    pub async fn note_changes(&self, server: ServerId, before: &Inventory, after: &Inventory) -> Result<(), Problem> {
+        let Some(changes) = self.changes(before, after).await else { return Ok(()) };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        store::insert(&self.db, server, now(&*self.clock), &changes)
+            .await
+            .map_err(|error| storage_problem("keep the history of findings", &error))
+    }
+}
+
+/// What matching needs of an inventory.
+pub fn host_packages(inventory: &Inventory) -> HostPackages {
+    let packages = inventory.packages.iter().filter(|package| package.status.is_present());
+    HostPackages {
+        release: Release::from_os_release(&inventory.os.id, &inventory.os.version_id),
+        kernel: RunningKernel {
+            package_version: RunningKernel::package_version_of(&inventory.kernel.release, &inventory.kernel.version),
+            release: inventory.kernel.release.clone(),
+            shared_with_host: matches!(inventory.virtualization, Virtualization::SharedKernel { .. }),
+        },
+        packages: packages
+            .map(|package| InstalledPackage {
+                name: package.name.to_string(),
+                architecture: package.architecture.clone(),
+                version: package.version.to_string(),
+                source: package.source.clone(),
+                source_version: package.source_version.to_string(),
+                held: package.held,
+            })
+            .collect(),
+        // Without apt's lists the host knows of no offers; that is not "nothing offered".
+        pending: inventory.lists_updated_at.map(|_| {
+            let offers = inventory.pending.iter();
+            offers
+                .map(|update| Candidate {
+                    name: update.name.to_string(),
+                    architecture: update.architecture.clone(),
+                    version: update.candidate.to_string(),
+                    source_version: None,
+                    security: update.security,
+                    held: update.held,
+                    phased: false,
+                })
+                .collect()
+        }),
+    }
+}

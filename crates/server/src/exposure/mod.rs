@@ -1,0 +1,18 @@
+//! Exposure: which vulnerabilities touch which server, and how sure we are of it.
+//!
+//! ```text
+//! feeds ──refresh──► index ──judge(inventory)──► findings, risk
+//! ```
+
+mod changes;
+mod feeds;
+mod judge;
+mod risk;
+mod source;
+mod store;
+
+pub use changes::FindingChange;
+pub use feeds::{FeedState, Feeds, STALE_AFTER};
+pub use judge::{Exposure, host_packages};
+pub use risk::Risk;
+pub use source::FeedSource;

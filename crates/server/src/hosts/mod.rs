@@ -1,0 +1,25 @@
+//! Servers: enrolling them, speaking to their agents, and knowing what is on them.
+
+mod agents;
+mod enrolment;
+mod facts;
+mod inventories;
+mod local;
+mod model;
+mod pinned;
+mod provision;
+mod region;
+mod service;
+mod store;
+mod watch;
+
+pub use agents::{Agents, HttpsAgents};
+pub use enrolment::Enrolments;
+pub use facts::Facts;
+pub use inventories::Inventories;
+pub use local::LocalAgent;
+pub use model::{Origin, Server, ServerState};
+pub use provision::{Provision, ProvisionPlan, Welcome};
+pub use region::{Region, Regions};
+pub use service::Servers;
+pub use watch::Watch;

@@ -1,0 +1,26 @@
+//! Patching: the run programs that change a server's packages, reboot it, and put it
+//! back, and the signed receipts they leave.
+
+mod keepsakes;
+mod ladder;
+mod patch;
+mod plan;
+mod reboot;
+mod receipt;
+mod remote;
+mod resources;
+mod rollback;
+mod same;
+mod service;
+mod store;
+
+pub use keepsakes::Keepsakes;
+pub use patch::Patch;
+pub use plan::{PatchPlan, SnapshotChoice};
+pub use reboot::{Reboot, RebootPlan};
+pub use receipt::{Receipt, ReceiptError, Receipts, SignedReceipt};
+pub use remote::key as job_key;
+pub use resources::{Resources, actor};
+pub use rollback::{Rollback, RollbackPlan};
+pub use service::{Patching, RunView};
+pub use store::{NumberedLine, RunTable};
