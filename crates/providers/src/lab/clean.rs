@@ -41,30 +41,38 @@ pub async fn clean(state_dir: &Path) -> Result<(), ProviderError> {
         Err(_) => std::path::absolute(state_dir).map_err(ProviderError::file("find", state_dir))?,
     };
     let layout = Layout::new(&state_dir);
-    let id = LabId::of(&state_dir);
     let cache =
         layout::read_json::<Settings>(&layout.settings()).ok().flatten().map(|settings| settings.cache_dir);
-    take_down(&id).await?;
-    if storage::mounted(&layout.pool())? {
-        // Its loop device was not ours by name, or the mount is something else: deleting below it is not safe.
-        return Err(ProviderError::Refused {
-            action: format!("clean the lab in `{}`", state_dir.display()),
-            reason: format!("something is still mounted on `{}`", layout.pool().display()),
-        });
-    }
-    // Without `lab.json` a folder is taken to be a lab's only for the parts that are named like one's.
-    for part in [layout.pool(), layout.records(), layout.repo()] {
-        storage::Storage::Copy.delete(&part).await?;
-    }
-    for file in
-        [layout.disk(&id), layout.faults(), layout.mirror_lock(), layout.mirror_log(), layout.settings()]
-    {
-        layout::remove_file(&file)?;
-    }
+    wipe(&layout, &LabId::of(&state_dir)).await?;
     layout::remove_file(&layout.lock())?;
     if cache.is_none_or(|cache| !cache.starts_with(&state_dir)) {
         // Not empty if someone else keeps things there, which then stay.
         let _ = fs::remove_dir(&state_dir);
+    }
+    Ok(())
+}
+
+/// Removes all of a lab but its lock and its cache.
+pub(crate) async fn wipe(layout: &Layout, id: &LabId) -> Result<(), ProviderError> {
+    take_down(id).await?;
+    if storage::mounted(&layout.pool())? {
+        // A mount that is not the lab's own: deleting below it is not safe.
+        return Err(ProviderError::Refused {
+            action: format!("clean the lab in `{}`", layout.state_dir.display()),
+            reason: format!("something is still mounted on `{}`", layout.pool().display()),
+        });
+    }
+    if !layout.is_lab(id) {
+        return Ok(());
+    }
+    // These names alone are a lab's; whatever else is in the folder stays.
+    for part in [layout.pool(), layout.records(), layout.repo()] {
+        storage::Storage::Copy.delete(&part).await?;
+    }
+    for file in
+        [layout.disk(id), layout.faults(), layout.mirror_lock(), layout.mirror_log(), layout.settings()]
+    {
+        layout::remove_file(&file)?;
     }
     Ok(())
 }

@@ -85,6 +85,11 @@ impl Layout {
         self.state_dir.join("lab.lock")
     }
 
+    /// Whether the folder is a lab's, so that what is named like a lab's parts may be deleted.
+    pub(crate) fn is_lab(&self, id: &LabId) -> bool {
+        [self.lock(), self.settings(), self.disk(id)].iter().any(|file| file.exists())
+    }
+
     /// Which requests the mirror spoils on purpose.
     pub(crate) fn faults(&self) -> PathBuf {
         self.state_dir.join("faults.json")
@@ -261,6 +266,16 @@ mod tests {
         assert!(format!("{}249", id.probe_prefix()).len() <= 15);
         assert_eq!(id.as_str().parse(), Ok(id.clone()));
         assert!("../../x".parse::<LabId>().is_err());
+    }
+
+    #[test]
+    fn a_strangers_folder_is_no_lab() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layout, id) = (Layout::new(dir.path()), LabId::of(dir.path()));
+        fs::create_dir(layout.repo()).unwrap();
+        assert!(!layout.is_lab(&id));
+        fs::write(layout.lock(), "").unwrap();
+        assert!(layout.is_lab(&id));
     }
 
     #[test]

@@ -156,14 +156,21 @@ impl Lab {
         let cache_dir = made(&config.cache_dir, 0o755)?;
         let layout = Layout::new(&state_dir);
         let id = LabId::of(&state_dir);
-        made(&layout.records(), 0o700)?;
+        if !layout.is_lab(&id) {
+            refuse_strangers_folder(&state_dir, &cache_dir)?;
+        }
         made(Path::new(REGISTRY), 0o755)?;
         let archives = match config.archives {
             Some(archives) => archives,
             None => Archives::of_machine(Path::new("/etc/apt"))?,
         };
         let lock = layout::lock(layout.lock()).await?;
-        let settings = match layout::read_json::<Settings>(&layout.settings())? {
+        let former = layout::read_json::<Settings>(&layout.settings())?;
+        if former.is_none() {
+            make_way(&layout, &id).await?;
+        }
+        made(&layout.records(), 0o700)?;
+        let settings = match former {
             Some(former) => {
                 former.storage.ready(&layout, &id).await?;
                 network::raise_bridge(&id, former.subnet).await?;
@@ -287,6 +294,31 @@ impl Lab {
                 found: format!("`{}` could not be started: {error}", program.display()),
             })
     }
+}
+
+/// A new lab begins in an empty folder, since its names (`hosts`, `repo`) are common
+/// ones and cleaning deletes what they name.
+fn refuse_strangers_folder(state_dir: &Path, cache_dir: &Path) -> Result<(), ProviderError> {
+    let entries = fs::read_dir(state_dir).map_err(ProviderError::file("read", state_dir))?;
+    match entries.flatten().find(|entry| !cache_dir.starts_with(entry.path())) {
+        None => Ok(()),
+        Some(entry) => Err(ProviderError::Refused {
+            action: format!("make a lab in `{}`", state_dir.display()),
+            reason: format!("the folder is not empty: it holds `{}`", entry.file_name().display()),
+        }),
+    }
+}
+
+/// Removes what a set-up that was interrupted left, so that a new one begins from
+/// nothing. A folder that has hosts but no settings is left to the operator.
+async fn make_way(layout: &Layout, id: &LabId) -> Result<(), ProviderError> {
+    if layout.records().exists() && !record::HostRecord::all(layout)?.is_empty() {
+        return Err(ProviderError::Damaged {
+            path: layout.settings(),
+            reason: "it is missing, though the lab has hosts".into(),
+        });
+    }
+    clean::wipe(layout, id).await
 }
 
 /// Makes a folder with these permissions if it is missing, and returns its absolute path.
