@@ -63,6 +63,8 @@ pub(crate) async fn wipe(layout: &Layout, id: &LabId) -> Result<(), ProviderErro
         });
     }
     if !layout.is_lab(id) {
+        // Deletes an empty folder only: what a disk was mounted on.
+        let _ = fs::remove_dir(layout.pool());
         return Ok(());
     }
     // These names alone are a lab's; whatever else is in the folder stays.

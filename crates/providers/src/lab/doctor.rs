@@ -128,6 +128,11 @@ pub fn doctor(state_dir: &Path) -> Vec<Finding> {
         let what = format!("fs.inotify.max_user_instances is {}", inotify_limit());
         add(Severity::Degrades, what, format!("opening a lab raises it to {INOTIFY_INSTANCES}"));
     }
+    if fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables").is_ok_and(|text| text.trim() == "1")
+    {
+        let hint = "if hosts cannot reach each other, accept what is forwarded from and to `labbr-*`".into();
+        add(Severity::Degrades, "this machine's firewall also filters what stays on a bridge".into(), hint);
+    }
     leftovers(state_dir, &mut add);
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -149,7 +154,10 @@ fn leftovers(state_dir: &Path, add: &mut impl FnMut(Severity, String, String)) {
             // A lab of someone else, in good order as far as can be seen from here.
             continue;
         }
-        let hint = || format!("nothing uses lab `{}` any more; clean all labs", id.as_str());
+        let hint = || match id == own {
+            true => clean(),
+            false => format!("nothing uses lab `{}` any more; clean all labs", id.as_str()),
+        };
         let processes = Group::of_lab(&id).processes().len();
         if processes > 0 {
             add(Severity::Leftover, format!("{processes} processes of a lab without a folder"), hint());
