@@ -5,10 +5,16 @@
 //! `service` (decisions), `api` (JSON) and `pages` (HTML). Other domains call a domain's
 //! service and never its store. Start with [`app::App`].
 
+pub mod access;
+pub mod app;
 pub mod audit;
+pub mod config;
 pub mod db;
 pub mod exposure;
 pub mod hosts;
+pub mod http;
+pub mod killpoints;
+pub mod pages;
 pub mod patching;
 pub mod providers;
 pub mod secrets;

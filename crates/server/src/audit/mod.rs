@@ -6,6 +6,7 @@
 //! can neither change an entry nor add one; dropping the newest ones is seen by the
 //! head that is kept in a file beside the database.
 
+pub mod api;
 mod entry;
 mod service;
 mod store;

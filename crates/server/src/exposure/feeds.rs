@@ -210,7 +210,8 @@ impl Feeds {
         validators: &Validators,
         before: Option<Arc<FeedData>>,
     ) -> Result<Option<(FeedData, Validators)>, RefreshError> {
-        let fetched = self.source.fetch(&self.client, kind, validators).await.map_err(RefreshError::Source)?;
+        let fetched =
+            self.source.fetch(&self.client, kind, validators).await.map_err(RefreshError::Source)?;
         let Fetched::Layers(layers, validators) = fetched else { return Ok(None) };
         let folder = self.folder.join(kind.name());
         let checked = tokio::task::spawn_blocking(move || {

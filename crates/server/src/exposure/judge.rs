@@ -4,7 +4,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base::{Clock, Problem, Release, ServerId};
 use sea_orm::DatabaseConnection;
-use vulns::{Candidate, Coverage, Findings, HostPackages, Index, InstalledPackage, ReleaseCoverage, RunningKernel};
+use vulns::{
+    Candidate, Coverage, Findings, HostPackages, Index, InstalledPackage, ReleaseCoverage, RunningKernel,
+};
 use wire::{Inventory, Virtualization};
 
 use super::{
@@ -70,7 +72,12 @@ impl Exposure {
     }
 
     /// Keeps what opened and what closed in the server's history.
-    pub async fn note_changes(&self, server: ServerId, before: &Inventory, after: &Inventory) -> Result<(), Problem> {
+    pub async fn note_changes(
+        &self,
+        server: ServerId,
+        before: &Inventory,
+        after: &Inventory,
+    ) -> Result<(), Problem> {
         let Some(changes) = self.changes(before, after).await else { return Ok(()) };
         if changes.is_empty() {
             return Ok(());
@@ -87,7 +94,10 @@ pub fn host_packages(inventory: &Inventory) -> HostPackages {
     HostPackages {
         release: Release::from_os_release(&inventory.os.id, &inventory.os.version_id),
         kernel: RunningKernel {
-            package_version: RunningKernel::package_version_of(&inventory.kernel.release, &inventory.kernel.version),
+            package_version: RunningKernel::package_version_of(
+                &inventory.kernel.release,
+                &inventory.kernel.version,
+            ),
             release: inventory.kernel.release.clone(),
             shared_with_host: matches!(inventory.virtualization, Virtualization::SharedKernel { .. }),
         },

@@ -4,6 +4,7 @@
 //! feeds ──refresh──► index ──judge(inventory)──► findings, risk
 //! ```
 
+pub mod api;
 mod changes;
 mod feeds;
 mod judge;

@@ -18,7 +18,8 @@ pub struct Risk {
 impl Risk {
     /// The short form of these findings.
     pub fn of(findings: &Findings, covered: bool) -> Self {
-        let fixable = findings.by_update().iter().filter(|group| group.fixability == Fixability::Fixable).count();
+        let fixable =
+            findings.by_update().iter().filter(|group| group.fixability == Fixability::Fixable).count();
         Self { summary: findings.summary(), updates: fixable, covered }
     }
 }

@@ -13,7 +13,9 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use rustls::{ClientConfig, RootCertStore, client::WebPkiServerVerifier, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::de::DeserializeOwned;
-use wire::{AgentApi, AgentError, Hello, Inventory, JobKey, JobStatus, Posture, RenewIdentity, Verb, limits, paths};
+use wire::{
+    AgentApi, AgentError, Hello, Inventory, JobKey, JobStatus, Posture, RenewIdentity, Verb, limits, paths,
+};
 
 use super::{
     LocalAgent,
@@ -134,7 +136,11 @@ impl HttpsAgent {
         Ok((status, body))
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, key: Option<&JobKey>) -> Result<T, AgentError> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        key: Option<&JobKey>,
+    ) -> Result<T, AgentError> {
         let (status, body) = self.send(request).await?;
         accept(status, &body, key)?;
         serde_json::from_slice(&body).map_err(|error| AgentError::Protocol {
@@ -170,7 +176,9 @@ fn accept(status: StatusCode, body: &[u8], key: Option<&JobKey>) -> Result<(), A
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => AgentError::NotTrusted { reason },
         (StatusCode::NOT_FOUND, Some(key)) => AgentError::UnknownJob { key: key.clone() },
         (StatusCode::CONFLICT, _) => AgentError::Conflict { reason },
-        _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => AgentError::Internal { reason },
+        _ if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            AgentError::Internal { reason }
+        }
         _ => AgentError::Protocol { reason },
     })
 }
@@ -185,7 +193,11 @@ impl AgentApi for HttpsAgent {
         let inventory: Inventory = self.ask(self.request(Method::GET, paths::INVENTORY), None).await?;
         if inventory.packages.len() > limits::PACKAGES {
             return Err(AgentError::Protocol {
-                reason: format!("{} packages; no host has more than {}", inventory.packages.len(), limits::PACKAGES),
+                reason: format!(
+                    "{} packages; no host has more than {}",
+                    inventory.packages.len(),
+                    limits::PACKAGES
+                ),
             });
         }
         Ok(inventory)

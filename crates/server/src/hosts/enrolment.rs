@@ -62,7 +62,11 @@ impl Enrolments {
 
     /// Redeems a token: signs the host's key and gives the server a bearer token of its
     /// own. A second redemption is refused and audited.
-    pub async fn redeem(&self, request: &EnrolmentRequest, from: IpAddr) -> Result<EnrolmentResponse, Problem> {
+    pub async fn redeem(
+        &self,
+        request: &EnrolmentRequest,
+        from: IpAddr,
+    ) -> Result<EnrolmentResponse, Problem> {
         let failed = |error: sea_orm::DbErr| storage_problem("look an enrolment token up", &error);
         let digest = Sha256::of(request.token.as_bytes());
         let host = Actor::Host(from.to_string());
@@ -70,7 +74,8 @@ impl Enrolments {
             return Err(self.refuse(&host, "unknown", "the token is not one of ours").await);
         };
         let id: ServerId = row.server.parse().map_err(|_| self.unknown_server())?;
-        let server = server::find(&self.db, id).await.map_err(failed)?.ok_or_else(|| self.unknown_server())?;
+        let server =
+            server::find(&self.db, id).await.map_err(failed)?.ok_or_else(|| self.unknown_server())?;
         let name = server.name.as_str();
         if row.used_at.is_some() {
             return Err(self.refuse(&host, name, "the token was used before").await);
@@ -89,7 +94,8 @@ impl Enrolments {
         let bearer = Token::generate();
         let sealed = self.vault.seal(&bearer_label(id), bearer.reveal().as_bytes()).map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot seal a bearer token");
-            Problem::new("enrolment.seal", "could not keep the server's token").state("The token is still good")
+            Problem::new("enrolment.seal", "could not keep the server's token")
+                .state("The token is still good")
         })?;
         self.audit
             .record(&host, "server.enrol", name, Outcome::Done, None, format!("certificate {certificate}"))
@@ -114,7 +120,9 @@ impl Enrolments {
     }
 
     async fn refuse(&self, host: &Actor, target: &str, why: &str) -> Problem {
-        if let Err(problem) = self.audit.record(host, "server.enrol", target, Outcome::Refused, None, why).await {
+        if let Err(problem) =
+            self.audit.record(host, "server.enrol", target, Outcome::Refused, None, why).await
+        {
             return problem;
         }
         tracing::warn!(%host, target, why, "enrolment refused");

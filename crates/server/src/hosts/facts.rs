@@ -56,7 +56,11 @@ impl Facts {
             kernel_running: kernel.release.clone(),
             kernel_installed: kernel.newest_installed.clone().filter(|newest| *newest != kernel.release),
             kernel_shared: matches!(inventory.virtualization, Virtualization::SharedKernel { .. }),
-            reboot_reasons: if inventory.reboot.required { inventory.reboot.reasons.clone() } else { Vec::new() },
+            reboot_reasons: if inventory.reboot.required {
+                inventory.reboot.reasons.clone()
+            } else {
+                Vec::new()
+            },
             stale_services: inventory.stale_services.len(),
             failed_units: inventory.failed_units.clone(),
             packages_sound: inventory.package_health.is_sound(),

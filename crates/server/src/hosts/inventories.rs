@@ -34,14 +34,25 @@ impl Inventories {
 
     /// Observes the host now. A malformed or absurd inventory is refused and audited;
     /// the former one stays.
-    pub async fn collect(&self, server: &Server, agent: &dyn AgentApi) -> Result<(InventoryId, Inventory), Problem> {
+    pub async fn collect(
+        &self,
+        server: &Server,
+        agent: &dyn AgentApi,
+    ) -> Result<(InventoryId, Inventory), Problem> {
         match agent.inventory().await {
             Ok(inventory) => Ok((self.keep(server, &inventory).await?, inventory)),
             Err(error @ AgentError::Protocol { .. }) => {
                 let problem = unobserved(server, &error);
                 let detail = error.to_string();
                 self.audit
-                    .record(&Actor::System, "inventory.refused", server.name.as_str(), Outcome::Refused, None, detail)
+                    .record(
+                        &Actor::System,
+                        "inventory.refused",
+                        server.name.as_str(),
+                        Outcome::Refused,
+                        None,
+                        detail,
+                    )
                     .await?;
                 Err(problem)
             }
@@ -64,7 +75,9 @@ impl Inventories {
             failed(sea_orm::DbErr::Custom(format!("cannot compress an inventory: {error}")))
         })?;
         let received_at = now(&*self.clock);
-        store::inventory::insert(&self.db, &id.to_string(), server.id, received_at, body).await.map_err(failed)?;
+        store::inventory::insert(&self.db, &id.to_string(), server.id, received_at, body)
+            .await
+            .map_err(failed)?;
         store::inventory::prune(&self.db, server.id, KEPT).await.map_err(failed)?;
         let before = server.inventory;
         let facts = Facts::of(inventory);
@@ -106,7 +119,9 @@ impl Inventories {
             let Some(id) = server.inventory else { continue };
             let Some(inventory) = self.load(id).await? else { continue };
             let risk = self.exposure.judge(&inventory).await;
-            store::server::change(&self.db, server.id, move |server| server.risk = risk).await.map_err(failed)?;
+            store::server::change(&self.db, server.id, move |server| server.risk = risk)
+                .await
+                .map_err(failed)?;
         }
         Ok(())
     }

@@ -25,9 +25,7 @@ impl AgentApi for LocalAgent {
     }
 
     async fn inventory(&self) -> Result<Inventory, AgentError> {
-        agent::observe::inventory()
-            .await
-            .map_err(|error| AgentError::Internal { reason: error.to_string() })
+        agent::observe::inventory().await.map_err(|error| AgentError::Internal { reason: error.to_string() })
     }
 
     async fn posture(&self) -> Result<Posture, AgentError> {

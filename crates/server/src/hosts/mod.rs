@@ -1,6 +1,7 @@
 //! Servers: enrolling them, speaking to their agents, and knowing what is on them.
 
 mod agents;
+pub mod api;
 mod enrolment;
 mod facts;
 mod inventories;
@@ -8,6 +9,7 @@ mod local;
 mod model;
 mod pinned;
 mod provision;
+mod provisioning;
 mod region;
 mod service;
 mod store;
@@ -20,6 +22,7 @@ pub use inventories::Inventories;
 pub use local::LocalAgent;
 pub use model::{Origin, Server, ServerState};
 pub use provision::{Provision, ProvisionPlan, Welcome};
-pub use region::{Region, Regions};
+pub use provisioning::{Order, Provisioning};
+pub use region::{DEFAULT as DEFAULT_REGION, Region, Regions};
 pub use service::Servers;
 pub use watch::Watch;

@@ -135,7 +135,14 @@ impl Provision {
         let begun = self
             .resources
             .audit
-            .record_once(&who, "server.provision", name.as_str(), Outcome::Begun, run.id(), run.plan.provider.as_str())
+            .record_once(
+                &who,
+                "server.provision",
+                name.as_str(),
+                Outcome::Begun,
+                run.id(),
+                run.plan.provider.as_str(),
+            )
             .await;
         if let Err(problem) = begun {
             return Next::RollBack(problem);
@@ -171,7 +178,8 @@ impl Provision {
 
     async fn user_data(&self, run: &Context<'_, Self>) -> Result<String, Problem> {
         let unfit = |error: &dyn std::error::Error| {
-            Problem::new("provision.baseline", format!("could not describe `{}`", run.plan.name)).found(error.to_string())
+            Problem::new("provision.baseline", format!("could not describe `{}`", run.plan.name))
+                .found(error.to_string())
         };
         let server = self.resources.servers.get(run.plan.server).await?;
         let region = self.regions.get(&server.region).await?;
@@ -198,11 +206,16 @@ impl Provision {
         match provider.destroy(&run.plan.name).await {
             Ok(()) => {}
             Err(error) if error.retryable() => return UndoNext::wait(5, error.to_string()),
-            Err(error) => return UndoNext::Stuck(provider_problem(&format!("destroy `{}`", run.plan.name), &error)),
+            Err(error) => {
+                return UndoNext::Stuck(provider_problem(&format!("destroy `{}`", run.plan.name), &error));
+            }
         }
         let (who, name) = (actor(run.actor()), run.plan.name.as_str());
-        let recorded =
-            self.resources.audit.record_once(&who, "server.provision", name, Outcome::Failed, run.id(), "").await;
+        let recorded = self
+            .resources
+            .audit
+            .record_once(&who, "server.provision", name, Outcome::Failed, run.id(), "")
+            .await;
         match (recorded, self.resources.servers.forget(run.plan.server).await) {
             (Ok(()), Ok(())) => UndoNext::done("the host is destroyed and the server forgotten"),
             (Err(problem), _) | (_, Err(problem)) => UndoNext::wait(5, problem.to_string()),
@@ -231,14 +244,21 @@ impl Provision {
             Err(error) => Err(error),
         };
         match status.map(|status| status.state) {
-            Ok(JobState::Queued | JobState::Running { .. }) => return Next::wait(0, "the host refreshes its package lists"),
+            Ok(JobState::Queued | JobState::Running { .. }) => {
+                return Next::wait(0, "the host refreshes its package lists");
+            }
             Ok(JobState::Succeeded { .. }) => {}
-            Ok(JobState::Failed { failure }) => run.note(format!("Its package lists are not fresh: {}", failure.message)),
+            Ok(JobState::Failed { failure }) => {
+                run.note(format!("Its package lists are not fresh: {}", failure.message))
+            }
             Err(error) if error.retryable() => return Next::wait(1, error.to_string()),
             Err(error) => {
                 return Next::RollBack(
-                    Problem::new("provision.agent", format!("could not work with the agent of `{}`", server.name))
-                        .found(error.to_string()),
+                    Problem::new(
+                        "provision.agent",
+                        format!("could not work with the agent of `{}`", server.name),
+                    )
+                    .found(error.to_string()),
                 );
             }
         }
@@ -260,7 +280,9 @@ impl Provision {
             Ok(posture) => posture,
             Err(error) if run.attempt() < 30 => return Next::wait(2, error.to_string()),
             Err(error) => {
-                return Next::RollBack(Problem::new("provision.posture", "could not see the hardening").found(error.to_string()));
+                return Next::RollBack(
+                    Problem::new("provision.posture", "could not see the hardening").found(error.to_string()),
+                );
             }
         };
         let baseline = match Baseline::try_from(run.plan.baseline.clone()) {
@@ -269,11 +291,15 @@ impl Provision {
         };
         let deviations = baseline.deviations(&posture);
         for deviation in &deviations {
-            run.note(format!("{}: expected {}, found {}", deviation.item, deviation.expected, deviation.found));
+            run.note(format!(
+                "{}: expected {}, found {}",
+                deviation.item, deviation.expected, deviation.found
+            ));
         }
         let open_by_choice = run.plan.baseline.admin_networks.is_empty();
         let red = deviations.iter().filter(|deviation| {
-            deviation.severity == Severity::Red && !(open_by_choice && deviation.item == baseline::Item::SshOpen)
+            deviation.severity == Severity::Red
+                && !(open_by_choice && deviation.item == baseline::Item::SshOpen)
         });
         let red: Vec<_> = red.map(|deviation| deviation.item.to_string()).collect();
         // cloud-init applies the last of the hardening while the agent already answers.
@@ -282,12 +308,19 @@ impl Provision {
         }
         if !red.is_empty() {
             return Next::RollBack(
-                Problem::new("provision.not_hardened", format!("`{}` is not hardened as described", run.plan.name))
-                    .found(red.join(", ")),
+                Problem::new(
+                    "provision.not_hardened",
+                    format!("`{}` is not hardened as described", run.plan.name),
+                )
+                .found(red.join(", ")),
             );
         }
         let (who, name) = (actor(run.actor()), run.plan.name.as_str());
-        let done = self.resources.audit.record_once(&who, "server.provision", name, Outcome::Done, run.id(), "").await;
+        let done = self
+            .resources
+            .audit
+            .record_once(&who, "server.provision", name, Outcome::Done, run.id(), "")
+            .await;
         match done {
             Ok(()) => Next::finish("the host is enrolled and hardened"),
             Err(problem) => Next::back_off(run.attempt(), problem.to_string()),

@@ -50,7 +50,13 @@ impl Servers {
     }
 
     /// Adds a server.
-    pub async fn add(&self, id: ServerId, name: HostName, provider: &str, origin: Origin) -> Result<Server, Problem> {
+    pub async fn add(
+        &self,
+        id: ServerId,
+        name: HostName,
+        provider: &str,
+        origin: Origin,
+    ) -> Result<Server, Problem> {
         let state = match origin {
             Origin::ThisMachine => ServerState::Enrolled,
             Origin::Provisioned => ServerState::Provisioning,
@@ -90,7 +96,11 @@ impl Servers {
     }
 
     /// Changes what is known of a server.
-    pub async fn change(&self, id: ServerId, change: impl FnOnce(&mut Server) + Send) -> Result<Server, Problem> {
+    pub async fn change(
+        &self,
+        id: ServerId,
+        change: impl FnOnce(&mut Server) + Send,
+    ) -> Result<Server, Problem> {
         let changed = store::change(&self.db, id, change).await;
         changed
             .map_err(|error| storage_problem("change a server", &error))?

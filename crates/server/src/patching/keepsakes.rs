@@ -48,7 +48,14 @@ impl Keepsakes {
         let detail = entry.name.to_string();
         self.0
             .audit
-            .record(&Actor::System, "snapshot.delete", server.name.as_str(), Outcome::Begun, entry.run, detail)
+            .record(
+                &Actor::System,
+                "snapshot.delete",
+                server.name.as_str(),
+                Outcome::Begun,
+                entry.run,
+                detail,
+            )
             .await?;
         provider
             .delete_snapshot(&server.name, &entry.name)

@@ -1,6 +1,7 @@
 //! Patching: the run programs that change a server's packages, reboot it, and put it
 //! back, and the signed receipts they leave.
 
+pub mod api;
 mod keepsakes;
 mod ladder;
 mod patch;

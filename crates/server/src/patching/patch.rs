@@ -215,14 +215,18 @@ impl Patch {
         let name = run.plan.name.as_str();
         if let SnapshotChoice::Skip { reason } = &run.plan.snapshot {
             let who = actor(run.actor());
-            let recorded =
-                self.0.audit.record_once(&who, "snapshot_skipped", name, Outcome::Done, run.id(), reason).await;
+            let recorded = self
+                .0
+                .audit
+                .record_once(&who, "snapshot_skipped", name, Outcome::Done, run.id(), reason)
+                .await;
             return match recorded {
                 Ok(()) => Next::Go(Step::StagePackages),
                 Err(problem) => Next::RollBack(problem),
             };
         }
-        let snapshot: SnapshotName = match format!("hf-{}", run.id().to_string().replace("run_", "")).parse() {
+        let snapshot: SnapshotName = match format!("hf-{}", run.id().to_string().replace("run_", "")).parse()
+        {
             Ok(snapshot) => snapshot,
             Err(error) => return Next::RollBack(Problem::new("patch.snapshot", format!("{error}"))),
         };
@@ -244,9 +248,12 @@ impl Patch {
                 run.state.snapshot = Some(snapshot);
                 Next::Go(Step::StagePackages)
             }
-            Err(error) if error.retryable() && run.attempt() < 8 => Next::back_off(run.attempt(), error.to_string()),
+            Err(error) if error.retryable() && run.attempt() < 8 => {
+                Next::back_off(run.attempt(), error.to_string())
+            }
             Err(error) => Next::RollBack(
-                provider_problem(&format!("take a snapshot of `{name}`"), &error).state("Nothing was changed"),
+                provider_problem(&format!("take a snapshot of `{name}`"), &error)
+                    .state("Nothing was changed"),
             ),
         }
     }
@@ -399,9 +406,12 @@ impl Patch {
                 }
                 Probed::Unhealthy { why } => {
                     return Next::RollBack(
-                        Problem::new("patch.probe_failed", format!("`{}` does not work after the update", server.name))
-                            .found(why)
-                            .run(run.id()),
+                        Problem::new(
+                            "patch.probe_failed",
+                            format!("`{}` does not work after the update", server.name),
+                        )
+                        .found(why)
+                        .run(run.id()),
                     );
                 }
             }
@@ -418,7 +428,8 @@ impl Patch {
     /// Compares a fresh observation with the plan: what was reported is not evidence.
     async fn gates(&self, run: Run<'_, '_>, after: &Inventory) -> Result<Vec<Gate>, Problem> {
         let unproven = |found: String| {
-            Problem::new("patch.not_verified", format!("the update of `{}` is not in effect", run.plan.name)).found(found)
+            Problem::new("patch.not_verified", format!("the update of `{}` is not in effect", run.plan.name))
+                .found(found)
         };
         match self.compare(run.plan, after) {
             Compared::AlreadyDone => {}
@@ -486,10 +497,7 @@ impl Patch {
         };
         let action = if outcome == "done" { "security.patch" } else { "security.patch.rollback" };
         let (who, name) = (actor(run.actor()), run.plan.name.as_str());
-        self.0
-            .audit
-            .record_once(&who, action, name, Outcome::Done, run.id(), summary.clone())
-            .await?;
+        self.0.audit.record_once(&who, action, name, Outcome::Done, run.id(), summary.clone()).await?;
         let receipt = Receipt {
             version: 1,
             run: run.id(),
@@ -525,7 +533,9 @@ impl Patch {
         run.state.after = Some(id);
         let before = match self.0.inventories.load(before).await {
             Ok(Some(before)) => before,
-            Ok(None) => return UndoNext::Stuck(Problem::new("patch.no_record", "the inventory of before is gone")),
+            Ok(None) => {
+                return UndoNext::Stuck(Problem::new("patch.no_record", "the inventory of before is gone"));
+            }
             Err(problem) => return UndoNext::wait(2, problem.to_string()),
         };
         let found = same::differences(&before, &after);
@@ -538,7 +548,8 @@ impl Patch {
                     .run(run.id()),
             );
         }
-        run.state.gates = vec![Gate { name: "as before".to_owned(), found: "packages, states, marks, units".to_owned() }];
+        run.state.gates =
+            vec![Gate { name: "as before".to_owned(), found: "packages, states, marks, units".to_owned() }];
         if run.state.staged.is_none() {
             return UndoNext::done("nothing was installed, and the host is as it was");
         }
@@ -576,7 +587,8 @@ impl Patch {
             FailureKind::Impossible => "patch.impossible",
             FailureKind::Internal => "patch.agent_failed",
         };
-        job_problem(code, format!("could not {what} the update of `{}`", run.plan.name), failure).run(run.id())
+        job_problem(code, format!("could not {what} the update of `{}`", run.plan.name), failure)
+            .run(run.id())
     }
 }
 

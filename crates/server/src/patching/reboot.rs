@@ -163,11 +163,14 @@ impl Reboot {
                 }
                 Probed::Unhealthy { why } => {
                     return Next::AskOperator(
-                        Problem::new("reboot.probe_failed", format!("`{}` does not work after its reboot", server.name))
-                            .found(why)
-                            .state("The host is up with a new boot")
-                            .next("repair its service, then resume the run")
-                            .run(run.id()),
+                        Problem::new(
+                            "reboot.probe_failed",
+                            format!("`{}` does not work after its reboot", server.name),
+                        )
+                        .found(why)
+                        .state("The host is up with a new boot")
+                        .next("repair its service, then resume the run")
+                        .run(run.id()),
                     );
                 }
             }

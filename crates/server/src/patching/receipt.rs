@@ -113,7 +113,8 @@ impl SignedReceipt {
         let key = STANDARD.decode(&signed.public_key).ok().and_then(|key| <[u8; 32]>::try_from(key).ok());
         let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(ReceiptError::NotAReceipt)?;
         let signature = STANDARD.decode(&signed.signature).ok();
-        let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok()).ok_or(ReceiptError::Forged)?;
+        let signature =
+            signature.and_then(|bytes| Signature::from_slice(&bytes).ok()).ok_or(ReceiptError::Forged)?;
         key.verify(signed.body.as_bytes(), &signature).map_err(|_| ReceiptError::Forged)?;
         let receipt = serde_json::from_str(&signed.body).map_err(|_| ReceiptError::UnknownForm)?;
         Ok((receipt, signed.public_key))

@@ -72,7 +72,9 @@ pub async fn drive<P: Program>(
 
 fn failed(key: &JobKey, error: &AgentError) -> Job {
     match error {
-        AgentError::Unreachable { .. } | AgentError::Internal { .. } => Job::Silent { why: error.to_string() },
+        AgentError::Unreachable { .. } | AgentError::Internal { .. } => {
+            Job::Silent { why: error.to_string() }
+        }
         // Another job of this host is still at work, as after a run that was cut short.
         AgentError::Conflict { .. } => Job::Silent { why: error.to_string() },
         // A disk restore has thrown the job away between two looks: the next look starts it anew.

@@ -101,7 +101,14 @@ impl Rollback {
         let begun = self
             .0
             .audit
-            .record_once(&who, "security.patch.rollback", server.name.as_str(), Outcome::Begun, run.id(), detail)
+            .record_once(
+                &who,
+                "security.patch.rollback",
+                server.name.as_str(),
+                Outcome::Begun,
+                run.id(),
+                detail,
+            )
             .await;
         if let Err(problem) = begun {
             return Next::RollBack(problem);
@@ -137,7 +144,8 @@ impl Rollback {
     async fn conclude(&self, run: &mut Context<'_, Self>) -> Result<String, Problem> {
         let (server, agent) = self.0.reach(run.plan.server).await?;
         let (_, after) = self.0.inventories.collect(&server, &*agent).await?;
-        let gone = || Problem::new(NOT_AS_BEFORE, "could not compare").found("an inventory is no longer kept");
+        let gone =
+            || Problem::new(NOT_AS_BEFORE, "could not compare").found("an inventory is no longer kept");
         let before = self.0.inventories.load(run.plan.before).await?.ok_or_else(gone)?;
         let found = same::differences(&before, &after);
         if !found.is_empty() {
@@ -158,7 +166,14 @@ impl Rollback {
         let who = actor(run.actor());
         self.0
             .audit
-            .record_once(&who, "security.patch.rollback", server.name.as_str(), Outcome::Done, run.id(), summary)
+            .record_once(
+                &who,
+                "security.patch.rollback",
+                server.name.as_str(),
+                Outcome::Done,
+                run.id(),
+                summary,
+            )
             .await?;
         let receipt = Receipt {
             version: 1,
@@ -175,7 +190,10 @@ impl Rollback {
             closed: Vec::new(),
             snapshot: run.plan.way.snapshot.as_ref().map(ToString::to_string),
             boots: (present.boot.id, after.boot.id),
-            gates: vec![Gate { name: "as before".to_owned(), found: "packages, states, marks, units".to_owned() }],
+            gates: vec![Gate {
+                name: "as before".to_owned(),
+                found: "packages, states, marks, units".to_owned(),
+            }],
         };
         self.0.receipts.issue(&receipt).await?;
         Ok(summary.to_owned())

@@ -101,7 +101,9 @@ impl Patching {
         let snapshot = if capable.snapshots && capable.restore_in_place {
             SnapshotChoice::Take
         } else {
-            SnapshotChoice::Skip { reason: format!("`{}` cannot restore a snapshot in place", provider.name()) }
+            SnapshotChoice::Skip {
+                reason: format!("`{}` cannot restore a snapshot in place", provider.name()),
+            }
         };
         Ok(PatchPlan {
             server: server.id,
@@ -132,8 +134,11 @@ impl Patching {
     /// Starts a patch run with an approved plan.
     pub async fn patch(&self, actor: &Actor, plan: &PatchPlan) -> Result<RunId, Problem> {
         if plan.upgrade.changes.is_empty() {
-            return Err(Problem::new("patch.nothing", format!("there is nothing to patch on `{}`", plan.name))
-                .state("Nothing was changed"));
+            return Err(Problem::new(
+                "patch.nothing",
+                format!("there is nothing to patch on `{}`", plan.name),
+            )
+            .state("Nothing was changed"));
         }
         self.start::<Patch>(actor, plan.name.as_str(), plan.server.to_string(), plan).await
     }
@@ -141,7 +146,9 @@ impl Patching {
     /// Starts a reboot run.
     pub async fn reboot(&self, actor: &Actor, server: &Server) -> Result<RunId, Problem> {
         if let Some(reason) = server.unmanaged_because() {
-            return Err(Problem::new("reboot.unmanaged", format!("could not reboot `{}`", server.name)).found(reason));
+            return Err(
+                Problem::new("reboot.unmanaged", format!("could not reboot `{}`", server.name)).found(reason)
+            );
         }
         let plan = RebootPlan { server: server.id, name: server.name.clone(), probes: server.probes.clone() };
         self.start::<Reboot>(actor, server.name.as_str(), server.id.to_string(), &plan).await
@@ -151,14 +158,17 @@ impl Patching {
     pub async fn roll_back(&self, actor: &Actor, patch: RunId) -> Result<RunId, Problem> {
         let record = self.record(patch).await?;
         let cannot = |found: &str| {
-            Problem::new("rollback.impossible", format!("could not undo run `{patch}`")).found(found).state("Nothing was changed")
+            Problem::new("rollback.impossible", format!("could not undo run `{patch}`"))
+                .found(found)
+                .state("Nothing was changed")
         };
         if record.kind != Patch::KIND || record.outcome != Some(runs::Outcome::Done) {
             return Err(cannot("it is not a patch run that ended well").next(
                 "a patch run that fails rolls back by itself; one at work is undone by `holdfast run cancel`",
             ));
         }
-        let plan: PatchPlan = serde_json::from_value(record.plan).map_err(|_| cannot("its plan cannot be read"))?;
+        let plan: PatchPlan =
+            serde_json::from_value(record.plan).map_err(|_| cannot("its plan cannot be read"))?;
         let newest = self.resources.runs.newest(Some(&record.subject), 1).await?;
         if newest.first().map(|run| run.id) != Some(patch) {
             return Err(cannot("another run has changed the server since").next("undo the newest run first"));
@@ -183,7 +193,8 @@ impl Patching {
         subject: String,
         plan: &P::Plan,
     ) -> Result<RunId, Problem> {
-        let plan = serde_json::to_value(plan).map_err(|_| Problem::new("run.failed", "could not write the plan down"))?;
+        let plan = serde_json::to_value(plan)
+            .map_err(|_| Problem::new("run.failed", "could not write the plan down"))?;
         let id = RunId::new();
         let action = format!("run.start.{}", P::KIND);
         self.resources.audit.record(actor, &action, name, Outcome::Begun, Some(id), "").await?;
@@ -200,7 +211,10 @@ impl Patching {
         }
         let action = format!("run.{}", kind.name());
         self.resources.audit.record(actor, &action, &record.subject, Outcome::Begun, Some(run), "").await?;
-        self.engine.signal(run, kind, &actor.to_string()).await.map_err(|error| start_problem(&record.subject, &error))
+        self.engine
+            .signal(run, kind, &actor.to_string())
+            .await
+            .map_err(|error| start_problem(&record.subject, &error))
     }
 
     async fn record(&self, run: RunId) -> Result<RunRecord, Problem> {
@@ -209,7 +223,8 @@ impl Patching {
             Problem::new("store.failed", format!("could not read run `{run}`"))
         })?;
         found.ok_or_else(|| {
-            Problem::new("run.unknown", format!("there is no run `{run}`")).next("`holdfast run list` shows the known ones")
+            Problem::new("run.unknown", format!("there is no run `{run}`"))
+                .next("`holdfast run list` shows the known ones")
         })
     }
 
@@ -264,4 +279,3 @@ impl Patching {
         RunView { server, steps, has_receipt, record }
     }
 }
-

@@ -191,8 +191,11 @@ impl RunTable {
 
     /// Keeps a run's receipt; the first one stays.
     pub async fn keep_receipt(&self, run: RunId, body: &str, at: Timestamp) -> Result<(), Problem> {
-        let row =
-            receipt::ActiveModel { run: Set(run.to_string()), body: Set(body.to_owned()), at: Set(stored(at)) };
+        let row = receipt::ActiveModel {
+            run: Set(run.to_string()),
+            body: Set(body.to_owned()),
+            at: Set(stored(at)),
+        };
         match receipt::Entity::insert(row).exec_without_returning(&self.0).await {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(()),
@@ -353,9 +356,9 @@ impl RunStore for RunTable {
             .exec(&self.0)
             .await
             .map_err(backend)?;
-        let signals = waiting.into_iter().filter_map(|row| {
-            SignalKind::from_name(&row.kind).map(|kind| Signal { kind, actor: row.actor })
-        });
+        let signals = waiting
+            .into_iter()
+            .filter_map(|row| SignalKind::from_name(&row.kind).map(|kind| Signal { kind, actor: row.actor }));
         Ok(signals.collect())
     }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base::Problem;
 use providers::{ProviderError, VpsProvider};
 
-pub use ledger::{LedgerEntry, Ledger};
+pub use ledger::{Ledger, LedgerEntry};
 
 /// The configured providers.
 #[derive(Clone, Default)]

@@ -92,10 +92,10 @@ impl Model {
             ipv4: self.ipv4.as_deref().and_then(|text| text.parse().ok()),
             ipv6: self.ipv6.as_deref().and_then(|text| text.parse().ok()),
             agent_certificate: self.agent_certificate_sha256.as_deref().and_then(|text| text.parse().ok()),
-            probes: self.probes.as_deref().map_or_else(
-                || Ok(Vec::new()),
-                |text| parse(text).ok_or_else(|| wrong("probes")),
-            )?,
+            probes: self
+                .probes
+                .as_deref()
+                .map_or_else(|| Ok(Vec::new()), |text| parse(text).ok_or_else(|| wrong("probes")))?,
             last_seen_at: self.last_seen_at.map(moment),
             inventory: self.inventory.as_deref().and_then(|text| text.parse().ok()),
             // Both are derived from the inventory and are made anew with the next one.

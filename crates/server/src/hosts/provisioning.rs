@@ -1,0 +1,117 @@
+//! Ordering new servers.
+
+use std::{net::IpAddr, sync::Arc};
+
+use base::{HostName, Problem, Release, RunId, ServerId};
+use baseline::{Baseline, Description, Network, Service, SshPublicKey};
+use serde::{Deserialize, Serialize};
+
+use super::{Origin, ProvisionPlan, Servers, provision::Provision, provision::Welcome};
+use crate::{
+    audit::Actor,
+    patching::{Patching, Resources},
+};
+
+/// What an operator asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// The server's name.
+    pub name: HostName,
+    /// The provider; `lab` for a host on this machine.
+    pub provider: String,
+    /// Its operating system.
+    pub release: Release,
+    /// What it is for.
+    pub service: Service,
+    /// From where operators may sign in by SSH.
+    #[serde(default)]
+    pub admin_networks: Vec<Network>,
+    /// Who may sign in as root.
+    #[serde(default)]
+    pub operator_keys: Vec<SshPublicKey>,
+    /// An IANA zone.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+/// Takes orders.
+#[derive(Clone)]
+pub struct Provisioning {
+    servers: Servers,
+    patching: Patching,
+    resources: Resources,
+    welcome: Arc<Welcome>,
+}
+
+impl Provisioning {
+    /// Takes orders for these providers.
+    pub fn new(servers: Servers, patching: Patching, resources: Resources, welcome: Arc<Welcome>) -> Self {
+        Self { servers, patching, resources, welcome }
+    }
+
+    /// Starts a provision run. The same name never makes two hosts.
+    pub async fn order(&self, actor: &Actor, order: Order) -> Result<RunId, Problem> {
+        let provider = self.resources.providers.get(&order.provider)?;
+        let addresses: Vec<IpAddr> = self.welcome.addresses.clone();
+        let description = Description {
+            host: order.name.clone(),
+            service: order.service,
+            control_plane_addresses: addresses,
+            admin_networks: order.admin_networks,
+            operator_keys: order.operator_keys,
+            time_zone: order.time_zone,
+        };
+        if let Err(error) = Baseline::try_from(description.clone()) {
+            return Err(Problem::new("provision.baseline", format!("could not describe `{}`", order.name))
+                .found(error.to_string())
+                .state("Nothing was made"));
+        }
+        let server = ServerId::new();
+        self.servers.add(server, order.name.clone(), provider.name(), Origin::Provisioned).await?;
+        let kept = serde_json::to_string(&description).ok();
+        self.servers.change(server, move |server| server.baseline = kept).await?;
+        let plan = ProvisionPlan {
+            server,
+            name: order.name.clone(),
+            provider: provider.name().to_owned(),
+            release: order.release,
+            baseline: description,
+        };
+        let started =
+            self.patching.start::<Provision>(actor, order.name.as_str(), server.to_string(), &plan).await;
+        if started.is_err() {
+            self.servers.forget(server).await?;
+        }
+        started
+    }
+
+    /// Destroys a provisioned server: its host, its disk and what is known of it.
+    pub async fn destroy(&self, actor: &Actor, name: &str) -> Result<(), Problem> {
+        use crate::{audit::Outcome, providers::provider_problem};
+        let server = self.servers.named(name).await?;
+        let cannot = |found: &str| {
+            Problem::new("server.keep", format!("could not destroy `{name}`"))
+                .found(found)
+                .state("Nothing was changed")
+        };
+        if server.origin != Origin::Provisioned {
+            return Err(cannot("it was not made by Holdfast"));
+        }
+        let open = self.resources.runs.open().await?;
+        if let Some(run) = open.iter().find(|run| run.subject == server.id.to_string()) {
+            return Err(cannot(&format!("run `{}` is still open on it", run.id)));
+        }
+        let provider = self.resources.providers.get(&server.provider)?;
+        self.resources.audit.record(actor, "server.destroy", name, Outcome::Begun, None, "").await?;
+        provider
+            .destroy(&server.name)
+            .await
+            .map_err(|error| provider_problem(&format!("destroy `{name}`"), &error))?;
+        self.servers.forget(server.id).await?;
+        self.resources.audit.record(actor, "server.destroy", name, Outcome::Done, None, "").await
+    }
+}

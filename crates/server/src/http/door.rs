@@ -1,0 +1,112 @@
+//! The door for hosts: enrolment and the agent program, over TLS whose certificate hosts
+//! know from their user-data. Nothing else is served here.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base::Problem;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use rustls::{ServerConfig, crypto::ring};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_rustls::TlsAcceptor;
+use wire::{EnrolmentRequest, EnrolmentResponse};
+
+use super::{ApiProblem, ApiResult, Caller};
+use crate::{app::App, hosts::DEFAULT_REGION};
+
+/// A certificate request and a token are below 4 KiB.
+const BODY: usize = 64 * 1024;
+
+/// Connections at once. A fleet that boots together queues; each is short.
+const CONNECTIONS: usize = 256;
+
+/// TLS handshake and request headers must be here within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves the door on this listener until the task is dropped.
+pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> {
+    let region = app.regions.get(DEFAULT_REGION).await?;
+    let broken = |error: &dyn std::error::Error| {
+        Problem::new("door.tls", "could not set up TLS for hosts").found(error.to_string())
+    };
+    let identity = region
+        .authority
+        .listener_identity(&app.welcome.addresses, region.key()?)
+        .map_err(|error| broken(&error))?;
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| broken(&error))?
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.certificate.clone()], identity.private_key())
+        .map_err(|error| broken(&error))?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let routes = Router::new()
+        .route(wire::limits::ENROL_PATH, post(enrol))
+        .route(baseline::AGENT_BINARY_PATH, get(agent_binary))
+        .fallback(async |uri: Uri| {
+            ApiProblem(Problem::new("route.unknown", format!("there is nothing at `{}`", uri.path())))
+        })
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(app);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: others must end first.
+                tracing::warn!(%error, "a host could not be let in");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let (acceptor, routes) = (acceptor.clone(), routes.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await else {
+                return;
+            };
+            let service = routes.layer(axum::Extension(ConnectInfo::<SocketAddr>(from)));
+            let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
+            server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            if let Err(error) = connection.await {
+                tracing::debug!(%from, %error, "a host's connection ended early");
+            }
+        });
+    }
+}
+
+async fn enrol(
+    State(app): State<App>,
+    Caller(from): Caller,
+    request: Result<Json<EnrolmentRequest>, JsonRejection>,
+) -> ApiResult<EnrolmentResponse> {
+    let Json(request) = request.map_err(|error| {
+        Problem::new("enrolment.request", "could not enrol the host").found(error.body_text())
+    })?;
+    Ok(Json(app.enrolments.redeem(&request, from).await?))
+}
+
+/// The agent program is public: a host checks it against the digest in its user-data.
+async fn agent_binary(State(app): State<App>) -> Response {
+    match tokio::fs::read(&app.config.agent_binary).await {
+        Ok(bytes) => {
+            ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, agent = %app.config.agent_binary.display(), "the agent program cannot be read");
+            StatusCode::NOT_FOUND.into_response()
+        }
+    }
+}
