@@ -27,17 +27,18 @@ impl Container {
         })
     }
 
-    /// Whether the host's first process listens to the signal that halts it in
-    /// order. Before that, in the first tenths of a second, the signal is lost.
-    pub(crate) fn can_halt(self) -> bool {
+    /// Whether the host's first process is systemd, and listens to the signal that
+    /// halts it in order. Before that, in the first tenths of a second, the signal
+    /// is lost, and programs run in the host do not find its disk.
+    pub(crate) fn listens(self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.leader)).unwrap_or_default();
-        listens(&status)
+        takes_halt_signal(&status)
     }
 }
 
 /// nspawn asks for a halt with SIGRTMIN+3 (systemd(1)), which is 37; systemd blocks
 /// it to read it from a file descriptor. Signal sets are hexadecimal, signal 1 lowest.
-fn listens(status: &str) -> bool {
+fn takes_halt_signal(status: &str) -> bool {
     const HALT: u32 = 37;
     ["SigBlk:", "SigCgt:"].iter().any(|name| {
         let set = field(status, name).and_then(|digits| u64::from_str_radix(digits, 16).ok());
@@ -64,7 +65,7 @@ mod tests {
         assert_eq!(namespace_pids(status), Some(vec![42, 1]));
         assert_eq!(field(status, "PPid:"), Some("41"));
         assert_eq!(namespace_pids("Name:\tx\n"), None);
-        assert!(listens("SigBlk:\t0000001000000000\nSigCgt:\t0000000000000000\n"));
-        assert!(!listens("SigBlk:\t0000000800000000\nSigCgt:\t0000000000000000\n"));
+        assert!(takes_halt_signal("SigBlk:\t0000001000000000\nSigCgt:\t0000000000000000\n"));
+        assert!(!takes_halt_signal("SigBlk:\t0000000800000000\nSigCgt:\t0000000000000000\n"));
     }
 }

@@ -6,7 +6,7 @@ use std::{ffi::OsStr, time::Duration};
 
 use base::HostName;
 
-use super::{Lab, command::Program, container::Container, record::HostRecord};
+use super::{Lab, command::Program, record::HostRecord};
 use crate::ProviderError;
 
 /// A whole upgrade of a host took under a minute.
@@ -36,8 +36,8 @@ impl Lab {
     {
         HostRecord::read(&self.layout, host)?;
         let action = format!("run a program in `{host}`");
-        let Some(container) = Container::find(&self.group(host).container) else {
-            return Err(ProviderError::Unavailable { action, found: "the host is stopped".into() });
+        let Some(container) = self.listening(host).await else {
+            return Err(ProviderError::Unavailable { action, found: "the host does not run".into() });
         };
         let output = Program::new("nsenter", action)
             .arg(format!("--target={}", container.leader))

@@ -52,7 +52,7 @@ impl Lab {
         let mut child = self.spawn_helper(&["supervise"], Some(&record.name), &log)?;
         let started = tokio::time::timeout(START_LIMIT, async {
             loop {
-                if Container::find(&group.container).is_some() {
+                if Container::find(&group.container).is_some_and(Container::listens) {
                     return true;
                 }
                 if let Ok(Some(_)) = child.try_wait() {
@@ -71,16 +71,25 @@ impl Lab {
         })
     }
 
+    /// The container of a host, once its first process listens. `None` if the host is stopped, or
+    /// does not get there.
+    pub(crate) async fn listening(&self, host: &HostName) -> Option<Container> {
+        let group = self.group(host);
+        let ready = async {
+            while !group.container.processes().is_empty() {
+                if let Some(container) = Container::find(&group.container).filter(|found| found.listens()) {
+                    return Some(container);
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            None
+        };
+        tokio::time::timeout(START_LIMIT, ready).await.ok().flatten()
+    }
+
     pub(crate) async fn shut_down(&self, host: &HostName) -> Result<(), ProviderError> {
         let group = self.group(host);
-        if let Some(container) = Container::find(&group.container) {
-            let ready = async {
-                while !container.can_halt() && self.running(host) {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-            };
-            // One that does not get there is powered off below.
-            let _ = tokio::time::timeout(START_LIMIT, ready).await;
+        if let Some(container) = self.listening(host).await {
             // It may have ended by itself in this moment.
             let _ = kill(Pid::from_raw(container.nspawn), Signal::SIGTERM);
             if emptied(&group.container, HALT_LIMIT).await && emptied(&group.whole, DEATH_LIMIT).await {
