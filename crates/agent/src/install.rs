@@ -60,14 +60,14 @@ pub async fn run(places: &Places) -> Result<(), InstallError> {
     let user = daemon_user().await?;
     let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
     let etc = places.bootstrap().parent().unwrap_or(Path::new("/etc")).to_owned();
-    for (path, mode, owner) in [
-        (etc.as_path(), 0o755, 0),
-        (places.state(), 0o755, 0),
-        (&places.jobs(), 0o700, 0),
-        (&places.all_kept(), 0o711, 0),
-        (&places.identity(), 0o700, uid),
+    for (path, mode, (uid, gid)) in [
+        (etc.as_path(), 0o755, (0, 0)),
+        (places.state(), 0o755, (0, 0)),
+        (&places.jobs(), 0o700, (0, 0)),
+        (&places.all_kept(), 0o711, (0, 0)),
+        (&places.identity(), 0o700, (uid, gid)),
     ] {
-        folder(path, mode, owner).map_err(|source| file_error(path, source))?;
+        folder(path, mode, uid, gid).map_err(|source| file_error(path, source))?;
     }
     let bootstrap = places.bootstrap();
     if bootstrap.exists() {
@@ -102,10 +102,10 @@ async fn daemon_user() -> Result<User, InstallError> {
     User::from_name(DAEMON_USER).ok().flatten().ok_or(InstallError::NoUser)
 }
 
-fn folder(path: &Path, mode: u32, owner: u32) -> io::Result<()> {
+fn folder(path: &Path, mode: u32, uid: u32, gid: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    chown(path, Some(owner), Some(owner))
+    chown(path, Some(uid), Some(gid))
 }
 
 async fn systemctl(arguments: &[&str]) -> Result<String, ToolError> {

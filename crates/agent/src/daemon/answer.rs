@@ -12,15 +12,15 @@ use wire::AgentError;
 
 /// A refusal, ready to be sent.
 #[derive(Debug)]
-pub(super) struct Refusal(pub StatusCode, pub Problem);
+pub(super) struct Refusal(pub StatusCode, pub Box<Problem>);
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, what: &str) -> Self {
-        Self(status, Problem::new(code, what).state("Nothing was changed"))
+        Self(status, Box::new(Problem::new(code, what).state("Nothing was changed")))
     }
 
     pub(super) fn found(self, found: impl Into<String>) -> Self {
-        Self(self.0, self.1.found(found))
+        Self(self.0, Box::new(self.1.found(found)))
     }
 }
 
@@ -37,7 +37,7 @@ impl From<AgentError> for Refusal {
         if status.is_server_error() {
             tracing::error!(error = %super::chain(&error), "a request failed");
         }
-        Self(status, problem)
+        Self(status, Box::new(problem))
     }
 }
 

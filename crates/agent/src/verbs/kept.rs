@@ -7,6 +7,7 @@
 //!          etc.tar.gz /etc, debconf's and ucf's state
 //!          record.json, files.json   the lists a rollback is proved with
 //!          reserve    disk space for the way back
+//!          displaced/ files that a rollback found too many
 //!          staged.json               written last: all of the above is there
 //! ```
 
@@ -15,7 +16,7 @@ use std::{
     fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, chown},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use base::Sha256;
@@ -129,6 +130,27 @@ impl Kept {
         }
     }
 
+    /// Moves a file from the host to here; an empty folder is just removed.
+    pub fn displace(&self, path: &Path) -> io::Result<()> {
+        let kind = path.symlink_metadata()?.file_type();
+        if kind.is_dir() {
+            return fs::remove_dir(path);
+        }
+        let target = self.folder.join("displaced").join(path.strip_prefix("/").unwrap_or(path));
+        if let Some(parent) = target.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        match fs::rename(path, &target) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                if kind.is_file() {
+                    fs::copy(path, &target)?;
+                }
+                fs::remove_file(path)
+            }
+            moved => moved,
+        }
+    }
+
     /// Deletes everything; the marker first, so that a rest is never taken for a whole.
     pub fn delete(&self) -> io::Result<bool> {
         match fs::remove_file(self.folder.join("staged.json")) {
@@ -144,7 +166,7 @@ impl Kept {
 }
 
 /// The digest of a file, read in pieces.
-pub(super) fn digest(path: &std::path::Path) -> io::Result<Sha256> {
+pub(super) fn digest(path: &Path) -> io::Result<Sha256> {
     use io::Read;
     let mut file = File::open(path)?;
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);

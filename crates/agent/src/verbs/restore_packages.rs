@@ -28,6 +28,9 @@ const DPKG_LIMIT: Duration = super::apt_run::LIMIT;
 /// A script that is in the way costs one more pass; a second script of the same package
 /// another.
 const PASSES: usize = 3;
+/// Folders in which nothing but packages, their scripts and the saved configuration has
+/// any business.
+const PACKAGES_OWN: [&str; 3] = ["/etc/", "/usr/", "/boot/"];
 
 pub(super) async fn perform(job: &Job, staged: &JobKey) -> Result<Outcome, Failure> {
     let kept = Kept::of(&job.places, staged);
@@ -55,7 +58,7 @@ pub(super) async fn perform(job: &Job, staged: &JobKey) -> Result<Outcome, Failu
     let now = Record::of_packages().await?;
     marks::bring_back(job, &before, &now).await.map_err(internal)?;
     record::put_configuration_back(&kept.etc_archive()).await.map_err(internal)?;
-    remove_leftovers(job, files.as_ref()).map_err(internal)?;
+    displace_leftovers(job, &kept, files.as_ref()).map_err(internal)?;
 
     job.progress(70.0, "Restarting services");
     let restarted = restart::restart_stale(job, &before.running).await?;
@@ -262,23 +265,23 @@ async fn disarm_scripts(job: &Job, marker: &Staged, before: &Record) -> Result<(
     Ok(())
 }
 
-/// Removes what the failed upgrade left: everything in `/etc` that was not there, and
-/// dpkg's half-written files anywhere.
-fn remove_leftovers(job: &Job, files: Option<&check_files::Facts>) -> std::io::Result<()> {
+/// Sets aside what the failed upgrade left: every file in [`PACKAGES_OWN`] that was not
+/// there, such as those a script has made, and dpkg's half-written files anywhere.
+/// Nothing is lost: all of it stays with what is kept until that is dropped.
+fn displace_leftovers(job: &Job, kept: &Kept, files: Option<&check_files::Facts>) -> std::io::Result<()> {
     let Some(files) = files else { return Ok(()) };
     let mut extra: Vec<PathBuf> = check_files::paths()?;
     extra.retain(|path| {
         let text = path.to_string_lossy();
         let half_written = [".dpkg-new", ".dpkg-tmp"].iter().any(|suffix| text.ends_with(suffix));
-        !files.contains_key(text.as_ref()) && (text.starts_with("/etc/") || half_written)
+        let theirs = PACKAGES_OWN.iter().any(|folder| text.starts_with(folder));
+        !files.contains_key(text.as_ref()) && (theirs || half_written)
     });
     // Contents before their folders.
     extra.sort_by(|a, b| b.cmp(a));
     for path in extra {
-        job.log(&format!("removing {}, which was not there before", path.display()));
-        let removed =
-            if path.symlink_metadata()?.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
-        if let Err(error) = removed {
+        job.log(&format!("setting {} aside, which was not there before", path.display()));
+        if let Err(error) = kept.displace(&path) {
             job.log(&format!("{} stays: {error}", path.display()));
         }
     }
