@@ -7,7 +7,10 @@ use tokio::{sync::Mutex, time::Instant};
 use wire::{AgentError, Failure, FailureKind, JobKey, JobState, JobStatus, Verb};
 
 use super::{Launcher, Record, Store, SystemdUnits};
-use crate::{Places, verbs::policy_rcd};
+use crate::{
+    Places,
+    verbs::{self, policy_rcd},
+};
 
 /// How often a waiting question looks at the files. Only while somebody waits.
 const LOOK: Duration = Duration::from_millis(200);
@@ -19,6 +22,7 @@ const LAUNCHES: u32 = 3;
 /// All jobs of this host.
 #[derive(Clone)]
 pub struct Jobs {
+    places: Places,
     store: Store,
     launcher: Arc<dyn Launcher>,
     // Held while a job is accepted, started or given up: each is read-then-write.
@@ -33,7 +37,12 @@ impl Jobs {
 
     /// Jobs started in another way.
     pub fn with_launcher(places: &Places, launcher: Arc<dyn Launcher>) -> io::Result<Self> {
-        Ok(Self { store: Store::open(places)?, launcher, turn: Arc::new(Mutex::new(())) })
+        Ok(Self {
+            places: places.clone(),
+            store: Store::open(places)?,
+            launcher,
+            turn: Arc::new(Mutex::new(())),
+        })
     }
 
     /// Brings every job's record in line with what runs. For the start of the helper.
@@ -84,7 +93,17 @@ impl Jobs {
             }
         }
         self.store.prune().map_err(internal)?;
-        let record = self.store.accept(key, verb).map_err(internal)?;
+        let accepted = match self.store.accept(key, verb) {
+            // On a full disk the way back begins with the space that was set aside for it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => match verb {
+                Verb::RestorePackages { staged } => {
+                    verbs::release_reserve(&self.places, staged).and_then(|()| self.store.accept(key, verb))
+                }
+                _ => Err(error),
+            },
+            accepted => accepted,
+        };
+        let record = accepted.map_err(internal)?;
         let record = self.launch(key, record).await.map_err(internal)?;
         self.store.status(key, record, 0).map_err(internal)
     }

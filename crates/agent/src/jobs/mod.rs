@@ -5,6 +5,7 @@
 //! jobs/KEY/verb.json   what was asked for; never changes
 //!          state.json  where it is; replaced as a whole
 //!          log.jsonl   what it said; grows
+//!          slack       room for the last word, given back at the end
 //!          lock        held by the process that works on it
 //! ```
 //!

@@ -17,6 +17,9 @@ use crate::{Places, durable};
 /// Ended jobs that are kept: a year of weekly patch runs, with four jobs each.
 const ENDED_JOBS: usize = 200;
 const FILE_BYTES: u64 = wire::limits::RESPONSE_BYTES as u64;
+/// Room that a job holds from its beginning, so that its end can be written down on a
+/// disk that it has filled.
+const SLACK_BYTES: usize = 256 << 10;
 
 /// What is known of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +60,7 @@ impl Store {
         let folder = self.folder(key);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         durable::replace(&folder.join("verb.json"), &serde_json::to_vec(verb)?, 0o600)?;
+        durable::replace(&folder.join("slack"), &vec![b'.'; SLACK_BYTES], 0o600)?;
         let record =
             Record { state: JobState::Queued, accepted_at: Timestamp::now(), ended_at: None, launches: 0 };
         self.write(key, &record)?;
@@ -81,6 +85,10 @@ impl Store {
     /// Ends a job.
     pub fn end(&self, key: &JobKey, record: &Record, state: JobState) -> io::Result<Record> {
         let record = Record { state, ended_at: Some(Timestamp::now()), ..record.clone() };
+        match fs::remove_file(self.folder(key).join("slack")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         self.write(key, &record)?;
         Ok(record)
     }

@@ -151,7 +151,7 @@ pub(super) fn is_left_out(path: &str) -> bool {
     let below = |folder: &&str| {
         path.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    LEFT_OUT.iter().any(|folder| below(folder)) || BY_SUFFIX.iter().any(|suffix| path.ends_with(suffix))
+    LEFT_OUT.iter().any(below) || BY_SUFFIX.iter().any(|suffix| path.ends_with(suffix))
 }
 
 type Visit<'a> = dyn FnMut(&Path, &fs::Metadata) -> io::Result<()> + 'a;

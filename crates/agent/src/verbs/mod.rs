@@ -24,9 +24,9 @@ mod restore_packages;
 mod run_probes;
 mod stage_packages;
 
-use wire::{Failure, FailureKind, Outcome, Verb};
+use wire::{Failure, FailureKind, JobKey, Outcome, Verb};
 
-use crate::{jobs::Job, tool::ToolError};
+use crate::{Places, jobs::Job, tool::ToolError};
 
 /// What a verb ended with.
 pub struct Done {
@@ -71,6 +71,12 @@ pub async fn afterwards(job: &Job, then: Then) -> Result<(), Failure> {
         Then::Rest => Ok(()),
         Then::Reboot => reboot::now(job).await,
     }
+}
+
+/// Gives back the disk space that a staging has set aside, before a job of its own can
+/// even be written down.
+pub fn release_reserve(places: &Places, staged: &JobKey) -> std::io::Result<()> {
+    reserve::release(&kept::Kept::of(places, staged).reserve())
 }
 
 fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
