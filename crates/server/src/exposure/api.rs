@@ -8,7 +8,7 @@ use base::Problem;
 use serde::Serialize;
 use vulns::{Coverage, Findings, Summary, UpdateGroup};
 
-use super::FeedState;
+use super::{DatedChange, FeedState};
 use crate::{
     app::App,
     audit::Outcome,
@@ -76,4 +76,16 @@ pub(crate) async fn refresh(
         app.inventories.judge_all().await?;
     }
     Ok(Json(app.feeds.states().await?))
+}
+
+/// Changes that one answer carries: one for each package and inventory.
+const HISTORY: u64 = 200;
+
+pub(crate) async fn history(
+    State(app): State<App>,
+    _: ApiCaller,
+    Path(name): Path<String>,
+) -> ApiResult<Vec<DatedChange>> {
+    let server = app.servers.named(&name).await?;
+    Ok(Json(app.exposure.history(server.id, HISTORY).await?))
 }

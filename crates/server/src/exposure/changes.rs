@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vulns::{Finding, FindingsDiff};
 
@@ -20,6 +21,16 @@ pub struct FindingChange {
     /// Those among the closed that are known to be exploited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_exploited: Vec<String>,
+}
+
+/// A change with its moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatedChange {
+    /// When the inventory that shows it was received.
+    pub at: Timestamp,
+    /// What changed.
+    #[serde(flatten)]
+    pub change: FindingChange,
 }
 
 /// Groups a difference by source package, in alphabetical order.

@@ -11,10 +11,10 @@ use wire::{Inventory, Virtualization};
 
 use super::{
     Risk,
-    changes::{self, FindingChange},
+    changes::{self, DatedChange, FindingChange},
     store::finding_change as store,
 };
-use crate::db::{now, storage_problem};
+use crate::db::{moment, now, storage_problem};
 
 /// Judges inventories by the newest index.
 #[derive(Clone)]
@@ -69,6 +69,16 @@ impl Exposure {
     pub async fn changes(&self, before: &Inventory, after: &Inventory) -> Option<Vec<FindingChange>> {
         let (before, after) = (self.findings(before).await?, self.findings(after).await?);
         Some(changes::by_package(&Findings::diff(&before, &after)))
+    }
+
+    /// What opened and closed on a server of late, newest first.
+    pub async fn history(&self, server: ServerId, limit: u64) -> Result<Vec<DatedChange>, Problem> {
+        let rows = store::newest(&self.db, server, limit).await;
+        let rows = rows.map_err(|error| storage_problem("read the history of findings", &error))?;
+        let dated = |row: store::Model| {
+            Some(DatedChange { at: moment(row.at), change: serde_json::from_str(&row.detail).ok()? })
+        };
+        Ok(rows.into_iter().filter_map(dated).collect())
     }
 
     /// Keeps what opened and what closed in the server's history.

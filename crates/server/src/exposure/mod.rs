@@ -5,6 +5,7 @@
 //! ```
 
 pub mod api;
+pub mod pages;
 mod changes;
 mod feeds;
 mod judge;
@@ -12,7 +13,7 @@ mod risk;
 mod source;
 mod store;
 
-pub use changes::FindingChange;
+pub use changes::{DatedChange, FindingChange};
 pub use feeds::{FeedState, Feeds, STALE_AFTER};
 pub use judge::{Exposure, host_packages};
 pub use risk::Risk;

@@ -23,6 +23,7 @@ pub fn router(app: App) -> Router {
         .route("/servers/{name}/refresh", post(hosts::api::refresh))
         .route("/servers/{name}/probes", post(hosts::api::set_probes))
         .route("/servers/{name}/findings", get(exposure::api::findings))
+        .route("/servers/{name}/history", get(exposure::api::history))
         .route("/servers/{name}/plan", post(patching::api::plan))
         .route("/servers/{name}/patch", post(patching::api::patch))
         .route("/servers/{name}/reboot", post(patching::api::reboot))

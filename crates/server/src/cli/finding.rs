@@ -1,0 +1,108 @@
+//! `holdfast finding …`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::{CliError, Context, client::Client, table};
+
+/// What can be asked of findings.
+#[derive(Debug, Subcommand)]
+pub enum FindingCommand {
+    /// List a server's findings, grouped by the update that fixes them.
+    List {
+        /// The server.
+        server: String,
+        /// One line a finding instead of one an update.
+        #[arg(long)]
+        each: bool,
+    },
+    /// Show what opened and closed on a server, newest first.
+    History {
+        /// The server.
+        server: String,
+    },
+}
+
+impl FindingCommand {
+    /// Runs the command.
+    pub async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let client = Client::open(context)?;
+        match self {
+            Self::List { server, each } => {
+                let findings: Value = client.get(&format!("/servers/{server}/findings")).await?;
+                match context.json {
+                    true => table::json(&findings),
+                    false => print(&findings, each),
+                }
+            }
+            Self::History { server } => {
+                let changes: Vec<Value> = client.get(&format!("/servers/{server}/history")).await?;
+                match context.json {
+                    true => table::json(&changes),
+                    false => print_history(&changes),
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print(findings: &Value, each: bool) {
+    let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
+    let summary = &findings["summary"];
+    if each {
+        let rows: Vec<_> = findings["list"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|finding| {
+                let columns = ["cve", "source_package", "installed", "fixed", "fixability", "severity"];
+                let mut row: Vec<_> = columns.iter().map(|column| text(&finding[column])).collect();
+                row.push(if finding["kev"].is_null() { String::new() } else { "exploited".to_owned() });
+                row
+            })
+            .collect();
+        table::print(&["cve", "package", "installed", "fixed", "can be fixed", "severity", ""], &rows);
+    } else {
+        let rows: Vec<_> = findings["updates"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|group| {
+                vec![
+                    text(&group["source_package"]),
+                    text(&group["installed"]),
+                    text(&group["to"]),
+                    group["cves"].to_string(),
+                    group["kev"].to_string(),
+                    text(&group["worst"]),
+                    text(&group["fixability"]),
+                ]
+            })
+            .collect();
+        table::print(&["package", "installed", "to", ">CVEs", ">exploited", "worst", "can be fixed"], &rows);
+    }
+    println!(
+        "{} in effect: {} fixable now, {} known exploited",
+        summary["open"], summary["fixable"], summary["kev"]
+    );
+}
+
+fn print_history(changes: &[Value]) {
+    if changes.is_empty() {
+        println!("Nothing has opened or closed since the server is known.");
+        return;
+    }
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
+            let count = |name: &str| change[name].as_array().map_or(0, Vec::len).to_string();
+            let at = text("at").get(..19).unwrap_or_default().to_owned();
+            vec![at, text("source_package"), text("installed"), count("closed"), count("opened")]
+        })
+        .collect();
+    table::print(&["at", "package", "was at", ">closed", ">opened"], &rows);
+}

@@ -1,0 +1,177 @@
+//! `holdfast up`: the control plane on this machine.
+
+use std::{
+    fs::File,
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use nix::fcntl::{Flock, FlockArg};
+use tokio::net::TcpListener;
+
+use super::{CliError, Context, client, client::Client, table};
+use crate::{
+    access,
+    app::{App, Parts},
+    config::Config,
+    exposure::FeedSource,
+    http,
+};
+
+/// Who the first sign-in link is for.
+const FIRST_OPERATOR: &str = "operator";
+
+/// Options of `holdfast up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Read feeds from this directory instead of their public addresses. May be given
+    /// several times: later ones add to and replace earlier ones.
+    #[arg(long = "feeds", value_name = "DIR")]
+    feeds: Vec<PathBuf>,
+    /// Where pages and API are served.
+    #[arg(long, default_value = "127.0.0.1:8420")]
+    listen: SocketAddr,
+    /// The port at which hosts enrol and fetch their agent.
+    #[arg(long, default_value_t = 8443)]
+    agent_port: u16,
+    /// Do not offer hosts on this machine, even as root.
+    #[arg(long)]
+    no_lab: bool,
+    /// The agent program that hosts fetch [default: `holdfast-agent` beside this program].
+    #[arg(long, value_name = "FILE")]
+    agent_binary: Option<PathBuf>,
+}
+
+impl Up {
+    /// Starts the control plane and serves until it is told to stop.
+    pub async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
+        let _lock = lock(context)?;
+        for folder in &self.feeds {
+            if !folder.is_dir() {
+                return Err(anyhow::anyhow!("`{}` is not a directory; `--feeds` takes one", folder.display()).into());
+            }
+        }
+        let pages = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; choose another with `--listen`", self.listen))?;
+        let lab = self.lab();
+        let door = match &lab {
+            Ok(()) => {
+                let every = SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.agent_port));
+                let bound = TcpListener::bind(every).await;
+                Some(bound.with_context(|| {
+                    format!("cannot listen on port {}; choose another with `--agent-port`", self.agent_port)
+                })?)
+            }
+            Err(_) => None,
+        };
+        let beside = std::env::current_exe().context("cannot tell where this program lies")?;
+        let agent_listen = match &door {
+            Some(door) => door.local_addr().context("cannot tell the port that hosts use")?,
+            None => SocketAddr::from((Ipv6Addr::LOCALHOST, self.agent_port)),
+        };
+        let config = Config {
+            data: context.data.clone(),
+            listen: pages.local_addr().context("cannot tell the address of the pages")?,
+            agent_listen,
+            feeds: FeedSource::of(self.feeds.clone()),
+            agent_binary: self.agent_binary.clone().unwrap_or_else(|| beside.with_file_name("holdfast-agent")),
+            lab: lab.is_ok(),
+        };
+        let app = App::open(config, Parts::default()).await?;
+        app.adopt_this_machine().await?;
+        let token = app.access.issue_command_line(FIRST_OPERATOR).await?;
+        client::leave(&app.config.command_line(), app.config.listen, token.reveal())?;
+        let link = app.access.issue_link(FIRST_OPERATOR).await?;
+        app.start();
+        self.greet(&app, link.reveal(), &lab);
+        let door = async {
+            match door {
+                Some(door) => http::serve_door(app.clone(), door).await.map_err(CliError::from),
+                None => std::future::pending().await,
+            }
+        };
+        let routes = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::select! {
+            served = axum::serve(pages, routes) => served.context("the pages can no longer be served")?,
+            served = door => served?,
+            () = told_to_stop() => eprintln!("Stopped. Runs that are open go on at the next start."),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn lab(&self) -> Result<(), String> {
+        if self.no_lab {
+            return Err("switched off".to_owned());
+        }
+        if !nix::unistd::Uid::effective().is_root() {
+            return Err("needs root".to_owned());
+        }
+        let state = std::path::Path::new("/nonexistent");
+        let blocking = providers::lab::doctor(state).into_iter().find(|finding| {
+            finding.severity == providers::lab::Severity::Blocks
+        });
+        match blocking {
+            Some(finding) => Err(format!("{}; {}", finding.what, finding.hint)),
+            None => Ok(()),
+        }
+    }
+
+    fn greet(&self, app: &App, link: &str, lab: &Result<(), String>) {
+        let pages = format!("http://{}", app.config.listen);
+        println!("Holdfast {}", env!("CARGO_PKG_VERSION"));
+        println!("  sign in  {pages}/sign-in?link={link}");
+        println!("           works once, within 15 minutes; `holdfast sign-in` prints another");
+        println!("  data     {}", app.config.data.display());
+        match &app.config.feeds {
+            FeedSource::Public => println!("  feeds    public addresses"),
+            FeedSource::Directories(folders) => {
+                folders.iter().for_each(|folder| println!("  feeds    {}", folder.display()));
+            }
+        }
+        match lab {
+            Ok(()) => println!("  lab      `holdfast lab tour` shows the whole loop on a real host"),
+            Err(why) => println!("  lab      not available: {why}"),
+        }
+    }
+}
+
+/// One control plane per data directory: two would carry the same runs.
+fn lock(context: &Context) -> Result<Flock<File>, CliError> {
+    std::fs::create_dir_all(&context.data)
+        .with_context(|| format!("cannot make the data directory `{}`", context.data.display()))?;
+    let path = context.data.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        anyhow::anyhow!(
+            "another control plane runs on `{}`; stop it, or name another directory with `--data`",
+            context.data.display()
+        )
+        .into()
+    })
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// `holdfast sign-in`: another link.
+pub async fn sign_in(context: &Context) -> Result<ExitCode, CliError> {
+    let client = Client::open(context)?;
+    let link: access::api::Link = client.post("/sign-in-links", serde_json::Value::Null).await?;
+    let address = format!("{}{}", client.pages(), link.path);
+    if context.json {
+        table::json(&serde_json::json!({ "address": address }));
+    } else {
+        println!("{address}\nworks once, within 15 minutes");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,119 @@
+//! The Security page: what touches which server, worst first. Start with [`security`];
+//! rows, order and filters are in [`table`], a server's findings in [`updates`].
+
+mod table;
+mod updates;
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+
+pub use table::{Row, State, Totals, Wanted, live, notes};
+pub use updates::{FindingsView, findings_view};
+
+use crate::{
+    app::App,
+    hosts::Server,
+    pages::{Frame, PageProblem, Paging, grouped, rendered},
+};
+use table::{Column, State as Filter};
+
+#[derive(Template)]
+#[template(path = "security.html")]
+struct SecurityPage {
+    frame: Frame,
+    totals: Totals,
+    wanted: Wanted,
+    filters: Vec<(Filter, usize)>,
+    paging: Paging,
+    rows: Vec<Row>,
+}
+
+pub(crate) async fn security(
+    State(app): State<App>,
+    frame: Frame,
+    Query(query): Query<table::Query>,
+) -> Result<Response, PageProblem> {
+    let servers = app.servers.all().await?;
+    Ok(rendered(&SecurityPage::new(frame, &servers, query.wanted())))
+}
+
+impl SecurityPage {
+    fn new(frame: Frame, servers: &[Server], wanted: Wanted) -> Self {
+        let live: Vec<&Server> = table::live(servers);
+        let shown = wanted.select(&live);
+        let paging = Paging::new(wanted.page, shown.len(), |page| wanted.on_page(page));
+        let rows = paging.of(&shown).iter().map(|server| Row::of(server, &frame)).collect();
+        let count = |filter: &Filter| live.iter().filter(|server| filter.holds(server)).count();
+        let filters = Filter::ALL.iter().map(|filter| (*filter, count(filter))).collect();
+        Self { totals: Totals::of(&live), frame, wanted, filters, paging, rows }
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &Column::ALL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    fn html(servers: &[Server], query: &str) -> String {
+        let uri: axum::http::Uri = format!("/security?{query}").parse().unwrap();
+        let Query(query) = Query::<table::Query>::try_from_uri(&uri).unwrap();
+        SecurityPage::new(samples::frame("/security", &[]), servers, query.wanted()).render().unwrap()
+    }
+
+    #[test]
+    fn exploited_is_red_and_high_is_amber() {
+        let red = html(&samples::fleet(), "");
+        assert!(red.contains("banner red") && !red.contains("banner amber"), "{red}");
+        let mut only_high = samples::fleet();
+        only_high.retain(|server| {
+            server.risk.as_ref().is_some_and(|risk| risk.summary.kev == 0 && risk.summary.critical == 0)
+        });
+        let amber = html(&only_high, "");
+        assert!(amber.contains("banner amber") && !amber.contains("banner red"), "{amber}");
+    }
+
+    #[test]
+    fn a_stale_feed_has_its_own_strip() {
+        let page = html(&samples::fleet(), "");
+        assert!(page.contains("strip stale") && page.contains("No feed has ever been read."), "{page}");
+    }
+
+    #[test]
+    fn a_server_of_which_nothing_is_known_does_not_look_safe() {
+        let mut server = samples::server("new-1");
+        (server.facts, server.risk) = (None, None);
+        let page = html(&[server], "");
+        assert!(page.contains("not judged yet"), "{page}");
+    }
+
+    #[test]
+    fn this_machine_has_no_buttons_but_a_reason() {
+        let mut server = samples::server("here");
+        server.origin = crate::hosts::Origin::ThisMachine;
+        let page = html(&[server], "");
+        assert!(!page.contains("formaction=\"/servers/here/patch\""), "{page}");
+        assert!(page.contains("watched read-only"), "{page}");
+    }
+
+    #[test]
+    fn ten_thousand_servers_make_a_page_of_fifty() {
+        let servers: Vec<Server> = (0..10_000).map(|n| samples::server(&format!("web-{n:05}"))).collect();
+        let page = html(&servers, "page=200&sort=name");
+        assert_eq!(page.matches("data-server").count(), 50);
+        assert!(page.contains("web-09999") && page.contains("9951–10000 of 10,000"));
+        assert!(page.contains("/security?sort=name&amp;page=199") || page.contains("/security?sort=name&#38;page=199"));
+    }
+
+    #[test]
+    fn nothing_found_says_how_to_go_on() {
+        assert!(html(&samples::fleet(), "q=no-such").contains("No server matches"));
+        assert!(html(&[], "").contains("holdfast server provision"));
+    }
+}

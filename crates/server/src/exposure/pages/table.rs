@@ -1,0 +1,605 @@
+//! The table of the Security page: which servers, in which order, and what a row says.
+//!
+//! Only the shown page of rows is built, so ten thousand servers cost a filter and a sort.
+
+use std::cmp::Ordering;
+
+use serde::Deserialize;
+
+use crate::{
+    exposure::Risk,
+    hosts::{Server, ServerState},
+    pages::{Badge, Frame, Link, When, count, span},
+};
+
+/// What the address asks for, as it was typed.
+#[derive(Debug, Default, Deserialize)]
+pub struct Query {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    sort: String,
+    #[serde(default)]
+    order: String,
+    #[serde(default)]
+    page: String,
+}
+
+impl Query {
+    /// What is meant; what makes no sense is as if it had not been typed.
+    pub fn wanted(self) -> Wanted {
+        let column = Column::ALL.into_iter().find(|column| column.name() == self.sort);
+        Wanted {
+            text: self.q.trim().chars().take(100).collect(),
+            state: State::ALL.into_iter().find(|state| state.name() == self.state).unwrap_or(State::All),
+            sort: column,
+            reversed: self.order == "reversed",
+            page: self.page.parse().unwrap_or(1),
+        }
+    }
+}
+
+/// Which servers, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Part of a name or an operating system.
+    pub text: String,
+    /// In which state.
+    pub state: State,
+    /// By which column; by attention if none.
+    pub sort: Option<Column>,
+    /// Against the column's own order.
+    pub reversed: bool,
+    /// Counts from 1.
+    pub page: usize,
+}
+
+impl Wanted {
+    /// The servers that are wanted, in order.
+    pub fn select<'a>(&self, servers: &[&'a Server]) -> Vec<&'a Server> {
+        let text = self.text.to_lowercase();
+        let matches = |server: &&&Server| {
+            self.state.holds(server)
+                && (text.is_empty()
+                    || server.name.as_str().contains(&text)
+                    || server.facts.as_ref().is_some_and(|facts| facts.os.to_lowercase().contains(&text)))
+        };
+        let mut found: Vec<&Server> = servers.iter().filter(matches).copied().collect();
+        let by_name = |a: &&Server, b: &&Server| a.name.as_str().cmp(b.name.as_str());
+        found.sort_by(|a, b| {
+            let order = self.sort.map_or_else(|| by_attention(a, b), |column| column.compare(a, b));
+            let order = if self.reversed { order.reverse() } else { order };
+            order.then_with(|| by_name(a, b))
+        });
+        found
+    }
+
+    fn link(&self) -> Link {
+        Link::to("/security")
+            .with("q", &self.text)
+            .with("state", if self.state == State::All { "" } else { self.state.name() })
+            .with("sort", self.sort.map_or("", Column::name))
+            .with("order", if self.reversed { "reversed" } else { "" })
+    }
+
+    /// The address of a page of the same list.
+    pub fn on_page(&self, page: usize) -> String {
+        self.link().with("page", &page.to_string()).address()
+    }
+
+    /// The address of the list by this column; by the same column again, reversed.
+    pub fn by_column(&self, column: &Column) -> String {
+        let again = self.sort == Some(*column);
+        let wanted = Self { sort: Some(*column), reversed: again && !self.reversed, ..self.clone() };
+        wanted.link().address()
+    }
+
+    /// The address of the servers in this state.
+    pub fn in_state(&self, state: &State) -> String {
+        Self { state: *state, ..self.clone() }.link().address()
+    }
+
+    /// The address of the list as it comes.
+    pub fn by_attention(&self) -> String {
+        Self { sort: None, reversed: false, ..self.clone() }.link().address()
+    }
+
+    /// How the column is sorted, as ARIA names it; empty when it is not.
+    pub fn aria_sort(&self, column: &Column) -> &'static str {
+        match (self.sort == Some(*column), self.reversed ^ column.falls()) {
+            (false, _) => "",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        }
+    }
+}
+
+/// What a list of servers can be narrowed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is left out.
+    All,
+    /// With something known to be exploited.
+    Exploited,
+    /// With something critical.
+    Critical,
+    /// With something high.
+    High,
+    /// With something to fix now.
+    Fixable,
+    /// With pending security updates.
+    Pending,
+    /// That should be rebooted.
+    Reboot,
+    /// That do not answer.
+    Unreachable,
+    /// About which the feeds say nothing.
+    Unjudged,
+}
+
+impl State {
+    /// In the order in which they are offered.
+    pub const ALL: [Self; 9] = [
+        Self::All,
+        Self::Exploited,
+        Self::Critical,
+        Self::High,
+        Self::Fixable,
+        Self::Pending,
+        Self::Reboot,
+        Self::Unreachable,
+        Self::Unjudged,
+    ];
+
+    /// In addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Exploited => "exploited",
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Fixable => "fixable",
+            Self::Pending => "pending",
+            Self::Reboot => "reboot",
+            Self::Unreachable => "unreachable",
+            Self::Unjudged => "unjudged",
+        }
+    }
+
+    /// For people.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::Exploited => "Exploited",
+            Self::Critical => "Critical",
+            Self::High => "High",
+            Self::Fixable => "Fixable now",
+            Self::Pending => "Security updates",
+            Self::Reboot => "Reboot due",
+            Self::Unreachable => "Not answering",
+            Self::Unjudged => "Not judged",
+        }
+    }
+
+    /// Whether a server is in it.
+    pub fn holds(self, server: &Server) -> bool {
+        let risk = |count: fn(&Risk) -> usize| server.risk.as_ref().is_some_and(|risk| count(risk) > 0);
+        match self {
+            Self::All => true,
+            Self::Exploited => risk(|risk| risk.summary.kev),
+            Self::Critical => risk(|risk| risk.summary.critical),
+            Self::High => risk(|risk| risk.summary.high),
+            Self::Fixable => risk(|risk| risk.summary.fixable),
+            Self::Pending => server.facts.as_ref().is_some_and(|facts| facts.pending_security > 0),
+            Self::Reboot => server.facts.as_ref().is_some_and(|facts| !facts.reboot_reasons.is_empty()),
+            Self::Unreachable => server.last_fault.is_some(),
+            Self::Unjudged => server.risk.as_ref().is_none_or(|risk| !risk.covered),
+        }
+    }
+}
+
+/// A column by which the table can be sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Name.
+    Server,
+    /// Pending updates.
+    Updates,
+    /// Whether a reboot is due.
+    Reboot,
+    /// Running kernel.
+    Kernel,
+    /// Last reboot.
+    Boot,
+    /// Exploited.
+    Exploited,
+    /// Critical.
+    Critical,
+    /// High.
+    High,
+    /// Medium.
+    Medium,
+    /// Low or not scored.
+    Low,
+    /// Fixable now.
+    Fixable,
+    /// All in effect.
+    Open,
+}
+
+impl Column {
+    /// From left to right.
+    pub const ALL: [Self; 12] = [
+        Self::Server,
+        Self::Updates,
+        Self::Reboot,
+        Self::Kernel,
+        Self::Boot,
+        Self::Exploited,
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Fixable,
+        Self::Open,
+    ];
+
+    /// In addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "name",
+            Self::Updates => "updates",
+            Self::Reboot => "reboot",
+            Self::Kernel => "kernel",
+            Self::Boot => "boot",
+            Self::Exploited => "exploited",
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Fixable => "fixable",
+            Self::Open => "open",
+        }
+    }
+
+    /// Its head.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Server => "Server",
+            Self::Updates => "Updates",
+            Self::Reboot => "Reboot",
+            Self::Kernel => "Kernel",
+            Self::Boot => "Last reboot",
+            Self::Exploited => "KEV",
+            Self::Critical => "Crit",
+            Self::High => "High",
+            Self::Medium => "Med",
+            Self::Low => "Low",
+            Self::Fixable => "Fixable",
+            Self::Open => "Open",
+        }
+    }
+
+    /// Its head, at length.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Server => "Name and operating system",
+            Self::Updates => "Updates that apt offers, and how many are security updates",
+            Self::Reboot => "Whether a reboot is due, and why",
+            Self::Kernel => "Running kernel, and whether a newer one is installed",
+            Self::Boot => "When it last booted, and for how long it has been up",
+            Self::Exploited => "Known to be exploited (CISA KEV)",
+            Self::Critical => "Critical",
+            Self::High => "High",
+            Self::Medium => "Medium",
+            Self::Low => "Low, and those that nobody has scored yet",
+            Self::Fixable => "An update fixes them now",
+            Self::Open => "All findings in effect",
+        }
+    }
+
+    /// Whether its cells are numbers.
+    pub fn is_number(&self) -> bool {
+        self.falls() && *self != Self::Reboot
+    }
+
+    /// Whether the most comes first.
+    fn falls(self) -> bool {
+        !matches!(self, Self::Server | Self::Kernel | Self::Boot)
+    }
+
+    fn compare(self, a: &Server, b: &Server) -> Ordering {
+        // Of what is not known, a table says nothing at its end.
+        let facts = |count: fn(&crate::hosts::Facts) -> usize| {
+            b.facts.as_ref().map(count).cmp(&a.facts.as_ref().map(count))
+        };
+        let risk =
+            |count: fn(&Risk) -> usize| b.risk.as_ref().map(count).cmp(&a.risk.as_ref().map(count));
+        match self {
+            Self::Server => a.name.as_str().cmp(b.name.as_str()),
+            Self::Updates => facts(|facts| facts.pending_security).then(facts(|facts| facts.pending)),
+            Self::Reboot => facts(|facts| facts.reboot_reasons.len()),
+            Self::Kernel => {
+                let kernel = |server: &Server| server.facts.as_ref().map(|facts| facts.kernel_running.clone());
+                last_unknown(kernel(a), kernel(b), |a, b| vulns::version::compare(a, b))
+            }
+            Self::Boot => {
+                let boot = |server: &Server| server.facts.as_ref().map(|facts| facts.booted_at);
+                last_unknown(boot(a), boot(b), Ord::cmp)
+            }
+            Self::Exploited => risk(|risk| risk.summary.kev),
+            Self::Critical => risk(|risk| risk.summary.critical),
+            Self::High => risk(|risk| risk.summary.high),
+            Self::Medium => risk(|risk| risk.summary.medium),
+            Self::Low => risk(|risk| risk.summary.low + risk.summary.unknown),
+            Self::Fixable => risk(|risk| risk.summary.fixable),
+            Self::Open => risk(|risk| risk.summary.open),
+        }
+    }
+}
+
+fn last_unknown<T>(a: Option<T>, b: Option<T>, compare: impl Fn(&T, &T) -> Ordering) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare(&a, &b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// What can be fixed weighs more than what cannot: the list is for acting.
+fn by_attention(a: &Server, b: &Server) -> Ordering {
+    let rank = |server: &Server| {
+        let Some(risk) = &server.risk else { return (0, 0, 0, 0, 0) };
+        let summary = &risk.summary;
+        (summary.kev_fixable, summary.kev, summary.critical, summary.high, summary.fixable)
+    };
+    rank(b).cmp(&rank(a))
+}
+
+/// The servers that are there, and not only remembered.
+pub fn live(servers: &[Server]) -> Vec<&Server> {
+    servers.iter().filter(|server| server.state != ServerState::Destroyed).collect()
+}
+
+/// Sums over the fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Servers.
+    pub servers: usize,
+    /// Findings known to be exploited.
+    pub exploited: usize,
+    /// Of these, fixable now.
+    pub exploited_fixable: usize,
+    /// Critical findings.
+    pub critical: usize,
+    /// High findings.
+    pub high: usize,
+    /// Servers with exploited or critical findings.
+    pub red_servers: usize,
+    /// Servers with high findings.
+    pub amber_servers: usize,
+    /// Findings fixable now.
+    pub fixable: usize,
+    /// Pending security updates.
+    pub pending_security: usize,
+    /// Servers that should be rebooted.
+    pub reboots: usize,
+    /// Servers of which the feeds say nothing.
+    pub unjudged: usize,
+}
+
+impl Totals {
+    /// Of these servers.
+    pub fn of(servers: &[&Server]) -> Self {
+        let mut totals = Self { servers: servers.len(), ..Self::default() };
+        for server in servers {
+            totals.unjudged += usize::from(State::Unjudged.holds(server));
+            totals.reboots += usize::from(State::Reboot.holds(server));
+            totals.pending_security += server.facts.as_ref().map_or(0, |facts| facts.pending_security);
+            let Some(Risk { summary, .. }) = &server.risk else { continue };
+            totals.exploited += summary.kev;
+            totals.exploited_fixable += summary.kev_fixable;
+            totals.critical += summary.critical;
+            totals.high += summary.high;
+            totals.fixable += summary.fixable;
+            totals.red_servers += usize::from(summary.kev + summary.critical > 0);
+            totals.amber_servers += usize::from(summary.high > 0);
+        }
+        totals
+    }
+
+    /// What the banner says of exploited and critical findings, or else of high ones.
+    pub fn banner(&self) -> Option<Banner> {
+        let findings = |number| count(number, "finding", "findings");
+        if self.exploited + self.critical > 0 {
+            let mut parts = Vec::new();
+            if self.exploited > 0 {
+                let fixable = format!("{} fixable now", self.exploited_fixable);
+                parts.push(format!("{} known to be exploited, {fixable}", findings(self.exploited)));
+            }
+            if self.critical > 0 {
+                parts.push(format!("{} critical", findings(self.critical)));
+            }
+            let on = count(self.red_servers, "server", "servers");
+            return Some(Banner { tone: "red", head: format!("{on} at risk"), text: parts.join("; ") });
+        }
+        (self.high > 0).then(|| Banner {
+            tone: "amber",
+            head: format!("{} to look at", count(self.amber_servers, "server", "servers")),
+            text: format!("{} of high severity", findings(self.high)),
+        })
+    }
+}
+
+/// The banner above the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Banner {
+    /// `red` or `amber`.
+    pub tone: &'static str,
+    /// In short.
+    pub head: String,
+    /// The numbers.
+    pub text: String,
+}
+
+/// A row about a server.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// Its operating system.
+    pub os: String,
+    /// What is unusual about it.
+    pub notes: Vec<Badge>,
+    /// What its inventory says, if there is one.
+    pub host: Option<HostCells>,
+    /// What the feeds say, if anything.
+    pub risk: Option<Risk>,
+    /// Why nothing can be started on it.
+    pub unmanaged: Option<&'static str>,
+}
+
+/// The cells that come of an inventory.
+#[derive(Debug, Clone)]
+pub struct HostCells {
+    /// Updates that apt offers.
+    pub pending: usize,
+    /// Those of security archives.
+    pub pending_security: usize,
+    /// Why it should be rebooted.
+    pub reboot: Option<String>,
+    /// Running kernel.
+    pub kernel: String,
+    /// A newer kernel that is installed.
+    pub kernel_installed: Option<String>,
+    /// The kernel belongs to the machine below.
+    pub kernel_shared: bool,
+    /// When it booted.
+    pub booted: When,
+    /// For how long it has been up.
+    pub up: String,
+}
+
+impl Row {
+    /// The row of this server.
+    pub fn of(server: &Server, frame: &Frame) -> Self {
+        let host = server.facts.as_ref().map(|facts| HostCells {
+            pending: facts.pending,
+            pending_security: facts.pending_security,
+            reboot: (!facts.reboot_reasons.is_empty()).then(|| facts.reboot_reasons.join("; ")),
+            kernel: facts.kernel_running.clone(),
+            kernel_installed: facts.kernel_installed.clone().filter(|_| !facts.kernel_shared),
+            kernel_shared: facts.kernel_shared,
+            booted: When::exactly(facts.booted_at),
+            up: span(frame.now.as_second() - facts.booted_at.as_second()),
+        });
+        let os = server.facts.as_ref().map(|facts| facts.os.clone());
+        Self {
+            name: server.name.to_string(),
+            os: os.or_else(|| server.release.map(|release| release.to_string())).unwrap_or_default(),
+            notes: notes(server),
+            host,
+            risk: server.risk.clone(),
+            unmanaged: server.unmanaged_because(),
+        }
+    }
+}
+
+/// What is unusual about a server, in words.
+pub fn notes(server: &Server) -> Vec<Badge> {
+    let mut notes = Vec::new();
+    match server.state {
+        ServerState::Provisioning => notes.push(Badge::accent("being provisioned")),
+        ServerState::Destroyed => notes.push(Badge::quiet("destroyed")),
+        ServerState::Enrolled => {}
+    }
+    if server.in_maintenance {
+        notes.push(Badge::accent("in maintenance"));
+    }
+    if server.last_fault.is_some() {
+        notes.push(Badge::amber("not answering"));
+    }
+    if server.facts.as_ref().is_some_and(|facts| !facts.packages_sound) {
+        notes.push(Badge::red("packages broken"));
+    }
+    if server.risk.as_ref().is_some_and(|risk| !risk.covered) {
+        notes.push(Badge::amber("not covered by feeds"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    fn names(servers: &[Server], query: Query) -> Vec<String> {
+        let live = live(servers);
+        query.wanted().select(&live).iter().map(|server| server.name.to_string()).collect()
+    }
+
+    fn by(sort: &str, order: &str) -> Query {
+        Query { sort: sort.to_owned(), order: order.to_owned(), ..Query::default() }
+    }
+
+    #[test]
+    fn exploited_and_fixable_comes_first() {
+        assert_eq!(names(&samples::fleet(), Query::default()), ["db-1", "web-1", "web-2", "new-1"]);
+    }
+
+    #[test]
+    fn columns_sort_both_ways_and_unknown_numbers_come_last() {
+        let fleet = samples::fleet();
+        assert_eq!(names(&fleet, by("name", "")), ["db-1", "new-1", "web-1", "web-2"]);
+        assert_eq!(names(&fleet, by("updates", "")), ["web-1", "db-1", "web-2", "new-1"]);
+        assert_eq!(names(&fleet, by("boot", "")).last().unwrap(), "new-1");
+        assert_eq!(names(&fleet, by("high", ""))[0], "web-2");
+        assert_eq!(names(&fleet, by("high", "reversed")).last().unwrap(), "web-2");
+        assert_eq!(names(&fleet, by("no such", "")), names(&fleet, Query::default()));
+    }
+
+    #[test]
+    fn filters_and_search_narrow() {
+        let fleet = samples::fleet();
+        let with = |state: &str, q: &str| {
+            names(&fleet, Query { state: state.to_owned(), q: q.to_owned(), ..Query::default() })
+        };
+        assert_eq!(with("exploited", ""), ["db-1"]);
+        assert_eq!(with("reboot", ""), ["db-1"]);
+        assert_eq!(with("unjudged", ""), ["new-1"]);
+        assert_eq!(with("", " WEB "), ["web-1", "web-2"]);
+        assert_eq!(with("pending", "db"), ["db-1"]);
+        assert!(with("unreachable", "").is_empty());
+    }
+
+    #[test]
+    fn destroyed_servers_do_not_count() {
+        let mut fleet = samples::fleet();
+        for server in &mut fleet {
+            server.state = ServerState::Destroyed;
+        }
+        assert_eq!(Totals::of(&live(&fleet)), Totals::default());
+        assert_eq!(Totals::default().banner(), None);
+    }
+
+    #[test]
+    fn clicking_a_head_again_reverses() {
+        let wanted = by("high", "").wanted();
+        assert_eq!(wanted.by_column(&Column::High), "/security?sort=high&order=reversed");
+        assert_eq!(wanted.by_column(&Column::Critical), "/security?sort=critical");
+        assert_eq!(wanted.aria_sort(&Column::High), "descending");
+        assert_eq!(by("high", "reversed").wanted().aria_sort(&Column::High), "ascending");
+        assert_eq!(wanted.aria_sort(&Column::Server), "");
+        assert_eq!(by("high", "reversed").wanted().by_column(&Column::High), "/security?sort=high");
+    }
+
+    #[test]
+    fn the_banner_counts() {
+        let fleet = samples::fleet();
+        let banner = Totals::of(&live(&fleet)).banner().unwrap();
+        assert_eq!(banner.tone, "red");
+        assert_eq!(banner.head, "1 server at risk");
+        assert_eq!(banner.text, "2 findings known to be exploited, 1 fixable now; 1 finding critical");
+    }
+}
