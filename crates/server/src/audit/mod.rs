@@ -8,6 +8,7 @@
 
 pub mod api;
 mod entry;
+pub mod pages;
 mod service;
 mod store;
 

@@ -5,10 +5,10 @@
 //! ```
 
 pub mod api;
-pub mod pages;
 mod changes;
 mod feeds;
 mod judge;
+pub mod pages;
 mod risk;
 mod source;
 mod store;

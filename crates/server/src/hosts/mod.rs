@@ -7,6 +7,7 @@ mod facts;
 mod inventories;
 mod local;
 mod model;
+pub mod pages;
 mod pinned;
 mod provision;
 mod provisioning;

@@ -10,8 +10,8 @@ mod live;
 mod router;
 mod signed_in;
 
-pub use answer::{ApiProblem, ApiResult};
+pub use answer::{ApiProblem, ApiResult, status_of};
 pub use door::serve_door;
 pub use live::run_events;
 pub use router::router;
-pub use signed_in::{ApiCaller, Caller, SESSION_COOKIE, Visitor};
+pub use signed_in::{ApiCaller, Caller, SESSION_COOKIE, Visitor, session_cookie};

@@ -1,10 +1,52 @@
-//! What all pages share: the frame around them, their assets, and how a problem looks.
+//! What all pages share: the frame around them, their assets and forms, how a number or
+//! a moment is written, and how a problem looks.
+//!
+//! A page is a struct with its template, beside its handler in the domain's `pages`.
+//! Pages work without JavaScript; the little there is only spares reloading.
 
-use axum::{Router, routing::get};
+mod assets;
+mod form;
+mod fragments;
+mod frame;
+mod overview;
+mod paging;
+mod problem;
+#[cfg(test)]
+pub(crate) mod samples;
+mod words;
 
-use crate::{access, app::App};
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+pub use assets::href as asset;
+pub use form::{Confirmed, Nothing};
+pub use fragments::{Badge, Nav, ProblemBox, Section, When};
+pub use frame::{Frame, rendered};
+pub use paging::{Link, Paging};
+pub use problem::PageProblem;
+pub use words::{ago, bytes, count, grouped, span};
+
+use crate::{access, app::App, audit, exposure, hosts, patching};
 
 /// Every page.
 pub fn router() -> Router<App> {
-    Router::new().route("/sign-in", get(access::pages::show).post(access::pages::sign_in))
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/sign-in", get(access::pages::show).post(access::pages::sign_in))
+        .route("/sign-out", post(access::pages::sign_out))
+        .route("/servers", get(hosts::pages::list))
+        .route("/servers/{name}", get(hosts::pages::show))
+        .route("/servers/{name}/refresh", post(hosts::pages::refresh))
+        .route("/servers/{name}/patch", post(patching::pages::patch))
+        .route("/servers/{name}/reboot", post(patching::pages::reboot))
+        .route("/servers/{name}/rollback", post(patching::pages::roll_back))
+        .route("/security", get(exposure::pages::security))
+        .route("/runs", get(patching::pages::list))
+        .route("/runs/{run}", get(patching::pages::show))
+        .route("/runs/{run}/signal", post(patching::pages::signal))
+        .route("/audit", get(audit::pages::list))
+        .route("/assets/{name}", get(assets::serve))
+        .fallback(problem::not_found)
 }

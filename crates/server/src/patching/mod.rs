@@ -4,6 +4,7 @@
 pub mod api;
 mod keepsakes;
 mod ladder;
+pub mod pages;
 mod patch;
 mod plan;
 mod reboot;
@@ -23,5 +24,5 @@ pub use receipt::{Receipt, ReceiptError, Receipts, SignedReceipt};
 pub use remote::key as job_key;
 pub use resources::{Resources, actor};
 pub use rollback::{Rollback, RollbackPlan};
-pub use service::{Patching, RunView};
+pub use service::{Patching, RunView, StepView};
 pub use store::{NumberedLine, RunTable};

@@ -101,6 +101,11 @@ impl Wanted {
         Self { state: *state, ..self.clone() }.link().address()
     }
 
+    /// Whether the list is narrowed to this state.
+    pub fn is_in(&self, state: &State) -> bool {
+        self.state == *state
+    }
+
     /// The address of the list as it comes.
     pub fn by_attention(&self) -> String {
         Self { sort: None, reversed: false, ..self.clone() }.link().address()
@@ -315,14 +320,14 @@ impl Column {
         let facts = |count: fn(&crate::hosts::Facts) -> usize| {
             b.facts.as_ref().map(count).cmp(&a.facts.as_ref().map(count))
         };
-        let risk =
-            |count: fn(&Risk) -> usize| b.risk.as_ref().map(count).cmp(&a.risk.as_ref().map(count));
+        let risk = |count: fn(&Risk) -> usize| b.risk.as_ref().map(count).cmp(&a.risk.as_ref().map(count));
         match self {
             Self::Server => a.name.as_str().cmp(b.name.as_str()),
             Self::Updates => facts(|facts| facts.pending_security).then(facts(|facts| facts.pending)),
             Self::Reboot => facts(|facts| facts.reboot_reasons.len()),
             Self::Kernel => {
-                let kernel = |server: &Server| server.facts.as_ref().map(|facts| facts.kernel_running.clone());
+                let kernel =
+                    |server: &Server| server.facts.as_ref().map(|facts| facts.kernel_running.clone());
                 last_unknown(kernel(a), kernel(b), |a, b| vulns::version::compare(a, b))
             }
             Self::Boot => {

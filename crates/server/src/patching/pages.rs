@@ -1,0 +1,155 @@
+//! Pages about runs: starting them from a server, the list, and one run as it goes.
+
+mod plan;
+mod run;
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use base::{Problem, RunId};
+use runs::{SignalKind, Status};
+use serde::Deserialize;
+use wire::UpgradeScope;
+
+pub use run::RunRow;
+
+use crate::{
+    app::App,
+    pages::{Confirmed, Frame, Nothing, PageProblem, rendered},
+};
+use run::RunPage;
+
+/// Runs that the list shows.
+const LISTED: u64 = 200;
+
+fn to_run(run: RunId) -> Response {
+    Redirect::to(&format!("/runs/{run}")).into_response()
+}
+
+fn run_id(text: &str) -> Result<RunId, Problem> {
+    text.parse().map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        Problem::new("run.unknown", format!("there is no run `{text}`"))
+            .next("the page Runs lists the known ones")
+    })
+}
+
+pub(crate) async fn patch(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    form: Confirmed<Nothing>,
+) -> Result<Response, PageProblem> {
+    let server = app.servers.named(&name).await?;
+    let plan = app.patching.plan(&server, UpgradeScope::Security).await?;
+    Ok(to_run(app.patching.patch(&form.who.actor(), &plan).await?))
+}
+
+pub(crate) async fn reboot(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    form: Confirmed<Nothing>,
+) -> Result<Response, PageProblem> {
+    let server = app.servers.named(&name).await?;
+    Ok(to_run(app.patching.reboot(&form.who.actor(), &server).await?))
+}
+
+/// Which run is to be undone. The page names it, so that a run that has started since
+/// is never undone by mistake.
+#[derive(Debug, Deserialize)]
+pub struct Undone {
+    run: String,
+}
+
+pub(crate) async fn roll_back(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    form: Confirmed<Undone>,
+) -> Result<Response, PageProblem> {
+    let server = app.servers.named(&name).await?;
+    let run = run_id(&form.fields.run)?;
+    if app.patching.view(run).await?.record.subject != server.id.to_string() {
+        let problem = Problem::new("rollback.impossible", format!("could not undo run `{run}`"))
+            .found(format!("it was not about `{name}`"))
+            .state("Nothing was changed");
+        return Err(problem.into());
+    }
+    Ok(to_run(app.patching.roll_back(&form.who.actor(), run).await?))
+}
+
+#[derive(Template)]
+#[template(path = "runs.html")]
+struct RunsPage {
+    frame: Frame,
+    rows: Vec<RunRow>,
+    capped: bool,
+}
+
+pub(crate) async fn list(State(app): State<App>, frame: Frame) -> Result<Response, PageProblem> {
+    let runs = app.patching.newest(None, LISTED).await?;
+    let rows: Vec<_> = runs.iter().map(|run| RunRow::of(run, &frame)).collect();
+    Ok(rendered(&RunsPage { frame, capped: rows.len() as u64 == LISTED, rows }))
+}
+
+/// From which journal line on.
+#[derive(Debug, Default, Deserialize)]
+pub struct After {
+    #[serde(default)]
+    after: String,
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    frame: Frame,
+    Path(run): Path<String>,
+    Query(from): Query<After>,
+) -> Result<Response, PageProblem> {
+    let run = run_id(&run)?;
+    let view = app.patching.view(run).await?;
+    let journal = app.patching.journal(run, from.after.parse().unwrap_or(0)).await?;
+    Ok(rendered(&RunPage::new(frame, &view, &journal)))
+}
+
+/// What is asked of a run.
+#[derive(Debug, Deserialize)]
+pub struct Signalled {
+    kind: String,
+}
+
+pub(crate) async fn signal(
+    State(app): State<App>,
+    Path(run): Path<String>,
+    form: Confirmed<Signalled>,
+) -> Result<Response, PageProblem> {
+    let run = run_id(&run)?;
+    let kind = SignalKind::from_name(&form.fields.kind).ok_or_else(|| {
+        Problem::new("request.malformed", "could not signal the run").state("Nothing was changed")
+    })?;
+    app.patching.signal(&form.who.actor(), run, kind).await?;
+    Ok(to_run(run))
+}
+
+/// Whether a run still goes on.
+fn is_open(status: Status) -> bool {
+    status != Status::Finished
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    #[test]
+    fn without_runs_the_list_says_what_to_do() {
+        let frame = samples::frame("/runs", &[]);
+        let html = RunsPage { frame, rows: Vec::new(), capped: false }.render().unwrap();
+        assert!(html.contains("No run yet"), "{html}");
+    }
+
+    #[test]
+    fn what_is_no_run_is_not_found() {
+        let problem = run_id("<script>").unwrap_err();
+        assert_eq!(problem.code.0, "run.unknown");
+    }
+}
