@@ -1,2 +1,48 @@
-//! Development tasks: `cargo xtask up | test | e2e | ci`.
-fn main() {}
+//! Development tasks: `cargo xtask up | test | e2e NAME | ci | tidy`.
+
+mod command;
+mod e2e;
+mod packages;
+mod test;
+mod tidy;
+mod up;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <task>
+
+  up [OPTIONS…]       build control plane and agent, start them, print a sign-in link;
+                      options go to `holdfast up` (see `--help`)
+  test                everything: format, lints, documents, unit tests, and, as root, real hosts
+  e2e NAME            one trial on real hosts: pages, loop, rollback, crash, outside, or all
+                      crash takes every kill point; `crash --sample` takes a few
+  tidy                the checks of the tree that are no compiler's business
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["up", options @ ..] => up::run(options),
+        ["test" | "ci"] => test::run(),
+        ["e2e", name, options @ ..] => e2e::run(name, options),
+        ["tidy"] => tidy::run(),
+        ["help" | "--help" | "-h"] | [] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+            eprintln!("error: {}", chain.join("\n  because "));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -235,14 +235,16 @@ async fn providers_of(config: &Config) -> anyhow::Result<(Providers, Vec<IpAddr>
     Ok((Providers::new(vec![lab]), vec![v4.into(), v6.into()]))
 }
 
+/// Where labs keep images and downloaded packages (Filesystem Hierarchy Standard 5.5).
+const LAB_CACHE: &str = "/var/cache/holdfast-lab";
+
 /// The lab in the data directory of this control plane. Its two background processes are
 /// this very program.
 pub fn lab_config(config: &Config) -> anyhow::Result<LabConfig> {
     let program = std::env::current_exe().context("cannot tell where this program lies")?;
     let mut lab = LabConfig::new(config.lab_state(), vec![program.into(), "lab".into(), "internal".into()]);
-    if let Some(cache) = std::env::var_os("HOLDFAST_LAB_CACHE") {
-        lab.cache_dir = cache.into();
-    }
+    // Images and packages outlive a lab: the next one starts in seconds.
+    lab.cache_dir = std::env::var_os("HOLDFAST_LAB_CACHE").map_or_else(|| LAB_CACHE.into(), Into::into);
     Ok(lab)
 }
 

@@ -79,6 +79,8 @@ pub enum Canary {
     PostinstFails,
     /// Unpacking is refused: apt ends with 100, everything unpacked before it stays unconfigured.
     PreinstFails,
+    /// It works, and asks for a reboot as a new kernel would.
+    NeedsReboot,
     /// apt ends with 0, and the service is dead.
     ServiceFails,
     /// apt ends with 0 and all is well until the next boot, which has neither network nor ssh.
@@ -126,6 +128,7 @@ impl Canary {
         let before = match self {
             Self::PostinstFails => "exit 1\n".to_owned(),
             Self::SlowPostinst { seconds } => format!("sleep {seconds}\n"),
+            Self::NeedsReboot => "touch /run/reboot-required\n".to_owned(),
             Self::BreaksAtReboot => "systemctl --quiet mask ssh.service ssh.socket systemd-networkd.service \
                                      systemd-networkd.socket\n"
                 .to_owned(),

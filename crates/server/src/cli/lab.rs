@@ -36,7 +36,16 @@ pub enum LabCommand {
         name: HostName,
     },
     /// Remove every host, and everything else that labs have left on this machine.
-    Clean,
+    Clean {
+        /// Only the lab of this data directory.
+        #[arg(long)]
+        here: bool,
+    },
+    /// List the disk snapshots of a host.
+    Snapshots {
+        /// The host.
+        name: HostName,
+    },
     /// Say what this machine lacks for a lab, and what an earlier one has left.
     Doctor,
     /// Go round the whole loop on a fresh host: found, patched, proven; then broken on
@@ -105,6 +114,8 @@ pub enum Flavour {
     PostinstFails,
     /// Unpacking it fails.
     PreinstFails,
+    /// It works, and asks for a reboot.
+    NeedsReboot,
     /// It installs, but its service does not run.
     ServiceFails,
     /// It installs, but the host has no network after the next boot.
@@ -121,6 +132,7 @@ impl From<Flavour> for Canary {
             Flavour::Good => Self::Good,
             Flavour::PostinstFails => Self::PostinstFails,
             Flavour::PreinstFails => Self::PreinstFails,
+            Flavour::NeedsReboot => Self::NeedsReboot,
             Flavour::ServiceFails => Self::ServiceFails,
             Flavour::BreaksAtReboot => Self::BreaksAtReboot,
             Flavour::Slow => Self::SlowPostinst { seconds: 30 },
@@ -175,13 +187,15 @@ impl LabCommand {
                     println!("`{name}` is destroyed.");
                 }
             }
-            Self::Clean => {
+            Self::Clean { here: true } => lab::clean(&context.data.join("lab")).await?,
+            Self::Clean { here: false } => {
                 let cleaned = lab::clean_all().await?;
                 match context.json {
                     true => table::json(&cleaned.iter().map(|lab| lab.as_str()).collect::<Vec<_>>()),
                     false => println!("{} labs were removed from this machine.", cleaned.len()),
                 }
             }
+            Self::Snapshots { name } => snapshots(context, &open(context).await?.snapshots(&name).await?),
             Self::Doctor => return doctor(context),
             Self::Tour => return tour::run(context).await,
             Self::Exec { name, argv } => {
@@ -240,6 +254,17 @@ fn list(context: &Context, hosts: &[providers::Host]) {
         })
         .collect();
     table::print(&["name", "release", "state", "IPv4", "IPv6", "made"], &rows);
+}
+
+fn snapshots(context: &Context, snapshots: &[providers::Snapshot]) {
+    if context.json {
+        table::json(snapshots);
+        return;
+    }
+    let row = |snapshot: &providers::Snapshot| {
+        vec![snapshot.name.to_string(), table::ago(Some(snapshot.taken_at))]
+    };
+    table::print(&["snapshot", "taken"], &snapshots.iter().map(row).collect::<Vec<_>>());
 }
 
 fn doctor(context: &Context) -> Result<ExitCode, CliError> {

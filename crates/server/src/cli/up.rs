@@ -43,6 +43,9 @@ pub struct Up {
     /// The agent program that hosts fetch [default: `holdfast-agent` beside this program].
     #[arg(long, value_name = "FILE")]
     agent_binary: Option<PathBuf>,
+    /// Stop when standard input ends, as when the program that started this one dies.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 impl Up {
@@ -98,7 +101,7 @@ impl Up {
         tokio::select! {
             served = axum::serve(pages, routes) => served.context("the pages can no longer be served")?,
             served = door => served?,
-            () = told_to_stop() => eprintln!("Stopped. Runs that are open go on at the next start."),
+            () = told_to_stop(self.until_stdin_closes) => eprintln!("Stopped. Runs that are open go on at the next start."),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -154,12 +157,21 @@ fn lock(context: &Context) -> Result<Flock<File>, CliError> {
     })
 }
 
-async fn told_to_stop() {
+async fn told_to_stop(until_stdin_closes: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let input_ends = async {
+        if !until_stdin_closes {
+            return std::future::pending().await;
+        }
+        // Anything but an end or an error is not for us.
+        let mut nothing = tokio::io::sink();
+        let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut nothing).await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+        () = input_ends => {}
     }
 }
 

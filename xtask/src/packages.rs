@@ -1,0 +1,55 @@
+//! The Debian packages that the tasks need.
+
+use anyhow::{Result, bail};
+
+use crate::command;
+
+/// What a lab of real hosts needs.
+pub const LAB: &[(&str, &str)] = &[
+    ("systemd-nspawn", "systemd-container"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("apt-ftparchive", "apt-utils"),
+    ("gpg", "gpg"),
+    ("ip", "iproute2"),
+    ("zstd", "zstd"),
+];
+
+/// What the trials need beside a lab.
+pub const TRIALS: &[(&str, &str)] = &[
+    ("nmap", "nmap"),
+    ("curl", "curl"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
+
+/// Those that are not installed.
+pub fn missing(wanted: &[(&str, &'static str)]) -> Vec<&'static str> {
+    wanted.iter().filter(|(program, _)| !command::exists(program)).map(|(_, package)| *package).collect()
+}
+
+/// Installs what is missing, as root; says what to install otherwise.
+pub fn install(wanted: &[(&str, &'static str)]) -> Result<()> {
+    let missing = missing(wanted);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if !command::is_root() {
+        bail!("missing programs; as root: apt-get install {names}");
+    }
+    command::run("apt-get", &["-q", "update"])?;
+    let mut arguments = vec!["-q", "-y", "--no-install-recommends", "install"];
+    arguments.extend(&missing);
+    eprintln!("installing {names}");
+    let status = std::process::Command::new("apt-get")
+        .args(&arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("apt-get could not install {names}");
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `cargo xtask test`: everything, and at the end what was skipped and why.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{command, e2e, packages, tidy};
+
+/// Runs every check. Stops at the first that fails, since the later ones stand on it.
+pub fn run() -> Result<()> {
+    let mut skipped = Vec::new();
+    let root = command::is_root();
+    if root {
+        packages::install(packages::LAB)?;
+        packages::install(packages::TRIALS)?;
+        // What an earlier, killed run has left would be in the way of this one.
+        command::build()?;
+        e2e::clean()?;
+    } else {
+        skipped.push("everything on real hosts: needs root".to_owned());
+    }
+    stage("tidy", tidy::run)?;
+    stage("format", || command::run("cargo", &["fmt", "--all", "--check"]))?;
+    stage("lints", || {
+        command::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    })?;
+    match command::output("cargo", &["deny", "--version"]) {
+        Ok(_) => stage("licences", || command::run("cargo", &["deny", "check", "licenses", "bans", "sources"]))?,
+        Err(_) => skipped.push("licences: `cargo install cargo-deny` has them checked".to_owned()),
+    }
+    stage("unit and integration tests", || command::run("cargo", &["test", "--locked", "--workspace"]))?;
+    if root {
+        for name in ["pages", "loop", "outside", "rollback"] {
+            stage(name, || e2e::run(name, &[]))?;
+        }
+        stage("crash", || e2e::run("crash", &["--sample"]))?;
+        skipped.push("most kill points on the real host: `cargo xtask e2e crash` takes every one".to_owned());
+        e2e::clean()?;
+        let left = e2e::left_over()?;
+        if !left.is_empty() {
+            bail!("the trials have left something behind: {}", left.join("; "));
+        }
+    }
+    println!("\nall checks passed");
+    for what in &skipped {
+        println!("skipped: {what}");
+    }
+    Ok(())
+}
+
+fn stage(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n── {name}");
+    let started = Instant::now();
+    work()?;
+    println!("── {name}: passed in {} s", started.elapsed().as_secs());
+    Ok(())
+}
