@@ -65,6 +65,7 @@ mod tests {
     fn only_a_link_has_a_button() {
         let with = SignInPage { link: "a\"><script>".to_owned() }.render().unwrap();
         assert!(with.contains("<button") && !with.contains("\"><script>"), "{with}");
+        crate::pages::samples::keep("sign-in", &with);
         let without = SignInPage { link: String::new() }.render().unwrap();
         assert!(!without.contains("<button") && without.contains("holdfast sign-in"), "{without}");
     }

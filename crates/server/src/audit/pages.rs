@@ -122,6 +122,7 @@ mod tests {
     #[test]
     fn the_page_tells_how_to_verify_and_escapes() {
         let html = page(samples::audit(3), &Wanted::default()).render().unwrap();
+        samples::keep("audit", &html);
         assert!(html.contains("holdfast audit verify"));
         assert!(!html.contains("<script>alert"), "{html}");
         assert!(page(Vec::new(), &Wanted::default()).render().unwrap().contains("Nothing is on record"));

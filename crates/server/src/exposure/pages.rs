@@ -121,6 +121,25 @@ mod tests {
     }
 
     #[test]
+    fn a_fleet_is_a_row_each() {
+        let mut servers = samples::fleet();
+        for n in 1..=9 {
+            let mut server = samples::server(&format!("store-{n:02}"));
+            server.last_fault = (n == 4).then(|| "connection refused".to_owned());
+            server.in_maintenance = n == 6;
+            servers.push(server);
+        }
+        let mut here = samples::server("control");
+        here.origin = crate::hosts::Origin::ThisMachine;
+        servers.push(here);
+        let page = html(&servers, "");
+        samples::keep("security", &page);
+        samples::keep("security-none", &html(&[], ""));
+        assert_eq!(page.matches("data-server").count(), 14);
+        assert!(page.contains("not answering") && page.contains("in maintenance"));
+    }
+
+    #[test]
     fn ten_thousand_servers_make_a_page_of_fifty() {
         let servers: Vec<Server> = (0..10_000).map(|n| samples::server(&format!("web-{n:05}"))).collect();
         let page = html(&servers, "page=200&sort=name");

@@ -200,6 +200,7 @@ mod tests {
     fn a_managed_server_can_be_patched_and_its_newest_patch_undone() {
         let server = samples::server("web-1");
         let html = page(&server, &[samples::run("patch", Status::Finished, Some(Outcome::Done))]);
+        samples::keep("server", &html);
         for action in ["patch", "reboot", "refresh", "rollback"] {
             assert!(html.contains(&format!("formaction=\"/servers/web-1/{action}\"")), "{action}: {html}");
         }
@@ -212,6 +213,7 @@ mod tests {
         let mut server = samples::server("here");
         server.origin = Origin::ThisMachine;
         let html = page(&server, &[]);
+        samples::keep("server-here", &html);
         assert!(html.contains("watched read-only") && html.contains("disabled"), "{html}");
         assert!(!html.contains("/servers/here/rollback"));
     }
@@ -247,6 +249,7 @@ mod tests {
             let frame = samples::frame("/servers", &[]);
             ServersPage::new(frame, &[gone.clone(), samples::server("web-1")], &listed).render().unwrap()
         };
+        samples::keep("servers", &html(""));
         assert!(!html("").contains("gone-1") && html("").contains("web-1"));
         assert!(html("gone").contains("gone-1"));
         assert!(html("nothing").contains("No server matches"));

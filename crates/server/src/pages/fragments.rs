@@ -152,6 +152,35 @@ impl Badge {
     }
 }
 
+/// A sentence in which names stand between backticks, as messages for terminals have them.
+#[derive(Debug, Clone, Template)]
+#[template(path = "fragments/prose.html")]
+pub struct Prose {
+    text: String,
+}
+
+impl HtmlSafe for Prose {}
+
+impl Prose {
+    /// This sentence.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+
+    /// What lies between backticks, by turns prose and names. A text with a lone backtick
+    /// is all prose.
+    fn parts(&self) -> Vec<(usize, &str)> {
+        if self.text.matches('`').count() % 2 == 1 {
+            return vec![(0, &self.text)];
+        }
+        self.text.split('`').enumerate().collect()
+    }
+
+    fn is_name(&self, place: &usize) -> bool {
+        place % 2 == 1
+    }
+}
+
 /// A problem, in its four parts.
 #[derive(Debug, Clone, Template)]
 #[template(path = "fragments/problem.html")]
@@ -185,6 +214,13 @@ mod tests {
             r#"<time datetime="2026-03-10T12:00:00Z" title="2026-03-10 12:00:00 UTC">1 h ago</time>"#
         );
         assert!(When::exactly(moment).to_string().contains(">2026-03-10 12:00<"));
+    }
+
+    #[test]
+    fn names_in_backticks_are_set_as_such() {
+        let html = Prose::new("could not patch `web-<1>`: see `x`").to_string();
+        assert!(html.contains("could not patch <code>web-&#60;1&#62;</code>: see <code>x</code>"), "{html}");
+        assert_eq!(Prose::new("a ` b").to_string().trim(), "a ` b");
     }
 
     #[test]

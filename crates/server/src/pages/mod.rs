@@ -22,7 +22,7 @@ use axum::{
 
 pub use assets::href as asset;
 pub use form::{Confirmed, Nothing};
-pub use fragments::{Badge, Nav, ProblemBox, Section, When};
+pub use fragments::{Badge, Nav, ProblemBox, Prose, Section, When};
 pub use frame::{Frame, rendered};
 pub use paging::{Link, Paging};
 pub use problem::PageProblem;

@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::CONFLICT);
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         let html = String::from_utf8(body.to_vec()).unwrap();
+        crate::pages::samples::keep("problem", &html);
         for part in ["web-1", "still open", "Nothing was changed", "follow it", "run.busy"] {
             assert!(html.contains(part), "{part}");
         }

@@ -26,6 +26,15 @@ fn hours_ago(hours: i64) -> Timestamp {
     now() - SignedDuration::from_hours(hours)
 }
 
+/// Keeps a page as a file in the folder that `HOLDFAST_KEEP_PAGES` names, so that it can be
+/// looked at in a browser; does nothing without that.
+pub fn keep(name: &str, html: &str) {
+    let Some(folder) = std::env::var_os("HOLDFAST_KEEP_PAGES") else { return };
+    let folder = std::path::PathBuf::from(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
+}
+
 /// The frame of a visitor named ann.
 pub fn frame(path: &str, feeds: &[FeedState]) -> Frame {
     let visitor = SignedIn { operator: "ann".to_owned(), form_token: "form-token-of-ann".to_owned() };

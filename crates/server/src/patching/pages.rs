@@ -148,6 +148,25 @@ mod tests {
     }
 
     #[test]
+    fn the_list_tells_how_each_run_stands() {
+        use runs::Outcome;
+        let frame = samples::frame("/runs", &[samples::feed(Some(samples::now()), false)]);
+        let states = [
+            (Status::Active, None),
+            (Status::NeedsOperator, None),
+            (Status::Finished, Some(Outcome::Done)),
+            (Status::Finished, Some(Outcome::RolledBack)),
+        ];
+        let runs = states.map(|(status, outcome)| samples::run("patch", status, outcome));
+        let rows = runs.iter().map(|run| RunRow::of(run, &frame)).collect();
+        let html = RunsPage { frame, rows, capped: false }.render().unwrap();
+        samples::keep("runs", &html);
+        for word in ["running", "needs an operator", "done", "rolled back", "2 min 11 s"] {
+            assert!(html.contains(word), "{word}");
+        }
+    }
+
+    #[test]
     fn what_is_no_run_is_not_found() {
         let problem = run_id("<script>").unwrap_err();
         assert_eq!(problem.code.0, "run.unknown");

@@ -226,8 +226,10 @@ pub enum Column {
     High,
     /// Medium.
     Medium,
-    /// Low or not scored.
+    /// Low.
     Low,
+    /// Not scored yet, which is never shown as low.
+    Unscored,
     /// Fixable now.
     Fixable,
     /// All in effect.
@@ -236,7 +238,7 @@ pub enum Column {
 
 impl Column {
     /// From left to right.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Server,
         Self::Updates,
         Self::Reboot,
@@ -247,6 +249,7 @@ impl Column {
         Self::High,
         Self::Medium,
         Self::Low,
+        Self::Unscored,
         Self::Fixable,
         Self::Open,
     ];
@@ -264,6 +267,7 @@ impl Column {
             Self::High => "high",
             Self::Medium => "medium",
             Self::Low => "low",
+            Self::Unscored => "unscored",
             Self::Fixable => "fixable",
             Self::Open => "open",
         }
@@ -282,6 +286,7 @@ impl Column {
             Self::High => "High",
             Self::Medium => "Med",
             Self::Low => "Low",
+            Self::Unscored => "No score",
             Self::Fixable => "Fixable",
             Self::Open => "Open",
         }
@@ -299,7 +304,8 @@ impl Column {
             Self::Critical => "Critical",
             Self::High => "High",
             Self::Medium => "Medium",
-            Self::Low => "Low, and those that nobody has scored yet",
+            Self::Low => "Low",
+            Self::Unscored => "Nobody has given a score yet",
             Self::Fixable => "An update fixes them now",
             Self::Open => "All findings in effect",
         }
@@ -338,7 +344,8 @@ impl Column {
             Self::Critical => risk(|risk| risk.summary.critical),
             Self::High => risk(|risk| risk.summary.high),
             Self::Medium => risk(|risk| risk.summary.medium),
-            Self::Low => risk(|risk| risk.summary.low + risk.summary.unknown),
+            Self::Low => risk(|risk| risk.summary.low),
+            Self::Unscored => risk(|risk| risk.summary.unknown),
             Self::Fixable => risk(|risk| risk.summary.fixable),
             Self::Open => risk(|risk| risk.summary.open),
         }
@@ -352,7 +359,8 @@ fn last_unknown<T>(a: Option<T>, b: Option<T>, compare: impl Fn(&T, &T) -> Order
     }
 }
 
-/// What can be fixed weighs more than what cannot: the list is for acting.
+/// First what is exploited and can be fixed at once, since the list is for acting; then
+/// by how bad it is.
 fn by_attention(a: &Server, b: &Server) -> Ordering {
     let rank = |server: &Server| {
         let Some(risk) = &server.risk else { return (0, 0, 0, 0, 0) };
@@ -550,7 +558,7 @@ mod tests {
 
     #[test]
     fn exploited_and_fixable_comes_first() {
-        assert_eq!(names(&samples::fleet(), Query::default()), ["db-1", "web-1", "web-2", "new-1"]);
+        assert_eq!(names(&samples::fleet(), Query::default()), ["db-1", "web-2", "web-1", "new-1"]);
     }
 
     #[test]
@@ -573,7 +581,7 @@ mod tests {
         assert_eq!(with("exploited", ""), ["db-1"]);
         assert_eq!(with("reboot", ""), ["db-1"]);
         assert_eq!(with("unjudged", ""), ["new-1"]);
-        assert_eq!(with("", " WEB "), ["web-1", "web-2"]);
+        assert_eq!(with("", " WEB "), ["web-2", "web-1"]);
         assert_eq!(with("pending", "db"), ["db-1"]);
         assert!(with("unreachable", "").is_empty());
     }

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told() {
         let mut inventory = samples::inventory();
-        inventory.disks[0].free_bytes = inventory.disks[0].total_bytes / 50;
+        inventory.disks[0].free_bytes = inventory.disks[0].total_bytes / 40;
         assert_eq!(fact(&inventory, "Disk").badge, Some(Badge::amber("2 % free")));
         inventory.disks[0].total_bytes = 0;
         assert_eq!(fact(&inventory, "Disk").badge, None);

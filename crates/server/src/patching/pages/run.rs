@@ -249,6 +249,10 @@ mod tests {
         assert!(open.contains("data-events=\"/api/runs/run_") && open.contains("?after=6\""), "{open}");
         assert!(open.contains("<noscript><meta http-equiv=\"refresh\""));
         let ended = html(Status::Finished, Some(Outcome::Done));
+        samples::keep("run-open", &open);
+        samples::keep("run-done", &ended);
+        samples::keep("run-back", &html(Status::Finished, Some(Outcome::RolledBack)));
+        samples::keep("run-asks", &html(Status::NeedsOperator, None));
         assert!(!ended.contains("data-events") && !ended.contains("http-equiv"), "{ended}");
         assert!(ended.contains("/receipt\""));
     }
