@@ -117,15 +117,15 @@ fn coverage(coverage: &Coverage) -> Vec<String> {
     let release = match coverage.release {
         ReleaseCoverage::Covered => {
             let unnamed = coverage.sources.saturating_sub(coverage.sources_named);
-            return [
-                format!(
-                    "The feeds speak of {} of its {}. The other {unnamed} never had a CVE or come from a third party; a feed cannot tell which.",
+            let all = count(coverage.sources, "source package", "source packages");
+            let packages = match unnamed {
+                0 => format!("The feeds speak of all of its {all}."),
+                _ => format!(
+                    "The feeds speak of {} of its {all}. The other {unnamed} never had a CVE or come from a third party; a feed cannot tell which.",
                     coverage.sources_named,
-                    count(coverage.sources, "source package", "source packages"),
                 ),
-                kernel(coverage.kernel).to_owned(),
-            ]
-            .into();
+            };
+            return vec![packages, kernel(coverage.kernel).to_owned()];
         }
         ReleaseCoverage::Unknown => "Its release is not one that Holdfast knows, so nothing was matched.",
         ReleaseCoverage::NotInFeed => "The feed of its distribution does not speak of its release.",
