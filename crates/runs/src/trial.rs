@@ -31,10 +31,14 @@ pub trait World: Send + Sync {
     fn check(&self, ended: &RunRecord) -> Result<(), String>;
 }
 
+/// The place of the check that follows all undos. No step can have this name: names of
+/// steps have no spaces.
+const CHECK_UNDONE: &str = "check undone";
+
 /// A moment of one step or undo.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    /// The step, or the step whose effect is undone, or `verify`.
+    /// The step; or `undo` and the step whose effect is undone; or `check undone`.
     pub place: String,
     /// When in it.
     pub moment: Moment,
@@ -47,9 +51,9 @@ impl Point {
             Phase::Forward => run.step.clone(),
             Phase::Undoing => match run.undo.last() {
                 Some(undo) => format!("undo {}", undo.step),
-                None => "verify".to_owned(),
+                None => CHECK_UNDONE.to_owned(),
             },
-            Phase::Verifying => "verify".to_owned(),
+            Phase::Verifying => CHECK_UNDONE.to_owned(),
         };
         Self { place, moment }
     }
@@ -192,7 +196,7 @@ fn steps_passed(ended: &Ended) -> Vec<String> {
         .iter()
         .filter(|point| point.moment == Moment::AfterEffect && !point.place.starts_with("undo "))
         .map(|point| point.place.clone())
-        .filter(|place| place != "verify")
+        .filter(|place| place != CHECK_UNDONE)
         .collect();
     steps.into_iter().collect()
 }

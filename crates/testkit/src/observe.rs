@@ -38,10 +38,7 @@ impl SimulatedHost {
             packages: disk.packages.clone(),
             pending: work::pending(disk),
             lists_updated_at: disk.lists_updated_at,
-            reboot: RebootState {
-                required: !disk.reboot_reasons.is_empty(),
-                reasons: disk.reboot_reasons.clone(),
-            },
+            reboot: reboot_state(state),
             stale_services: disk.stale_units.iter().cloned().collect(),
             failed_units: disk.broken_units.iter().cloned().collect(),
             package_health: PackageHealth { audit: disk.audit(), interrupted: disk.interrupted },
@@ -60,4 +57,15 @@ impl SimulatedHost {
                 .collect(),
         }
     }
+}
+
+/// Why it should be rebooted, as a real agent tells it: also by a kernel on the disk that
+/// is not the one that runs.
+fn reboot_state(state: &Machine) -> RebootState {
+    let disk = &state.disk;
+    let mut reasons = disk.reboot_reasons.clone();
+    if reasons.is_empty() && disk.newest_kernel != state.running_kernel {
+        reasons.push(format!("kernel {} is installed and does not run", disk.newest_kernel));
+    }
+    RebootState { required: !reasons.is_empty(), reasons }
 }

@@ -73,9 +73,14 @@ impl Enrolments {
         let Some(row) = store::find(&self.db, digest).await.map_err(failed)? else {
             return Err(self.refuse(&host, "unknown", "the token is not one of ours").await);
         };
-        let id: ServerId = row.server.parse().map_err(|_| self.unknown_server())?;
-        let server =
-            server::find(&self.db, id).await.map_err(failed)?.ok_or_else(|| self.unknown_server())?;
+        let server = match row.server.parse() {
+            Ok(id) => server::find(&self.db, id).await.map_err(failed)?,
+            Err(_) => None,
+        };
+        let Some(server) = server else {
+            return Err(self.refuse(&host, &row.server, "its server is gone").await);
+        };
+        let id = server.id;
         let name = server.name.as_str();
         if row.used_at.is_some() {
             return Err(self.refuse(&host, name, "the token was used before").await);
@@ -97,9 +102,8 @@ impl Enrolments {
             Problem::new("enrolment.seal", "could not keep the server's token")
                 .state("The token is still good")
         })?;
-        self.audit
-            .record(&host, "server.enrol", name, Outcome::Done, None, format!("certificate {certificate}"))
-            .await?;
+        let detail = format!("certificate {certificate}");
+        self.audit.record(&host, "server.enrol", name, Outcome::Begun, None, detail.clone()).await?;
         if !store::redeem(&self.db, &row.id, now(&*self.clock)).await.map_err(failed)? {
             return Err(self.refuse(&host, name, "the token was used before").await);
         }
@@ -110,6 +114,7 @@ impl Enrolments {
             server.last_fault = None;
         });
         changed.await.map_err(failed)?;
+        self.audit.record(&host, "server.enrol", name, Outcome::Done, None, detail).await?;
         Ok(EnrolmentResponse {
             server: id,
             certificate_pem,
@@ -130,9 +135,5 @@ impl Enrolments {
             .found(why)
             .state("Nothing was changed")
             .next("if this host is yours, provision it again or ask an operator for a new token")
-    }
-
-    fn unknown_server(&self) -> Problem {
-        Problem::new("enrolment.refused", "could not enrol the host").found("its server is gone")
     }
 }

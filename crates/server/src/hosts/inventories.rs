@@ -1,6 +1,6 @@
 //! Inventories: asked for, checked, kept compressed, and handed on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base::{Clock, InventoryId, Problem, ServerId};
 use sea_orm::DatabaseConnection;
@@ -9,13 +9,17 @@ use wire::{AgentApi, AgentError, Inventory, limits};
 use super::{Facts, model::Server, store};
 use crate::{
     audit::{Actor, Audit, Outcome},
-    db::{now, storage_problem},
+    db::{now, storage_problem, stored},
     exposure::Exposure,
 };
 
-/// How many inventories of a server are kept: a month of daily ones, and those around
-/// its runs.
+/// How many inventories of a server are kept at least: two months of daily ones.
 const KEPT: u64 = 60;
+
+/// None is dropped that is younger: a run takes many looks within minutes, and compares
+/// at its end, or when it is undone, with the one it began with. Snapshots and former
+/// packages are kept for seven days; a day more, so that the last undo can still end.
+const KEPT_FOR: Duration = Duration::from_secs(8 * 24 * 3600);
 
 /// Collects and keeps inventories.
 #[derive(Clone)]
@@ -39,7 +43,7 @@ impl Inventories {
         server: &Server,
         agent: &dyn AgentApi,
     ) -> Result<(InventoryId, Inventory), Problem> {
-        match agent.inventory().await {
+        match agent.inventory().await.and_then(believable) {
             Ok(inventory) => Ok((self.keep(server, &inventory).await?, inventory)),
             Err(error @ AgentError::Protocol { .. }) => {
                 let problem = unobserved(server, &error);
@@ -78,7 +82,8 @@ impl Inventories {
         store::inventory::insert(&self.db, &id.to_string(), server.id, received_at, body)
             .await
             .map_err(failed)?;
-        store::inventory::prune(&self.db, server.id, KEPT).await.map_err(failed)?;
+        let droppable = stored(self.clock.now() - KEPT_FOR);
+        store::inventory::prune(&self.db, server.id, KEPT, droppable).await.map_err(failed)?;
         let before = server.inventory;
         let facts = Facts::of(inventory);
         let release = base::Release::from_os_release(&inventory.os.id, &inventory.os.version_id);
@@ -136,6 +141,16 @@ impl Inventories {
             None => Ok(None),
         }
     }
+}
+
+/// Refuses what no host has. The connection bounds bytes; this bounds what they say.
+fn believable(inventory: Inventory) -> Result<Inventory, AgentError> {
+    let packages = inventory.packages.len();
+    if packages > limits::PACKAGES {
+        let reason = format!("{packages} packages; no host has more than {}", limits::PACKAGES);
+        return Err(AgentError::Protocol { reason });
+    }
+    Ok(inventory)
 }
 
 fn unobserved(server: &Server, error: &AgentError) -> Problem {

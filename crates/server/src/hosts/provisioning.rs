@@ -38,6 +38,12 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+/// Whether a zone is one of those on this machine. A machine that has none cannot tell.
+fn is_known_zone(name: &str) -> bool {
+    let zones = jiff::tz::db();
+    name == "UTC" || zones.is_definitively_empty() || zones.get(name).is_ok()
+}
+
 /// Takes orders.
 #[derive(Clone)]
 pub struct Provisioning {
@@ -69,6 +75,12 @@ impl Provisioning {
             return Err(Problem::new("provision.baseline", format!("could not describe `{}`", order.name))
                 .found(error.to_string())
                 .state("Nothing was made"));
+        }
+        if !is_known_zone(&description.time_zone) {
+            return Err(Problem::new("provision.baseline", format!("could not describe `{}`", order.name))
+                .found(format!("there is no time zone `{}`", description.time_zone))
+                .state("Nothing was made")
+                .next("name one of the IANA list, such as `Europe/Vienna`"));
         }
         let server = ServerId::new();
         self.servers.add(server, order.name.clone(), provider.name(), Origin::Provisioned).await?;

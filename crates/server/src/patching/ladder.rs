@@ -15,7 +15,7 @@ use base::{Problem, ServerId};
 use providers::SnapshotName;
 use runs::{Context, Program, UndoNext};
 use serde::{Deserialize, Serialize};
-use wire::{AgentApi, JobKey, Outcome, Probe, Verb};
+use wire::{AgentApi, AgentError, JobKey, Outcome, Probe, Verb};
 
 use super::{
     remote::{self, Job, SILENCE},
@@ -278,7 +278,8 @@ async fn back(resources: &Resources, way: &Way, state: &mut LadderState) -> Clim
         Err(problem) => return silent(state, problem.to_string()),
     };
     match agent.hello().await {
-        Ok(_) => Climb::To(Rung::Rekey),
+        // The keys of an older state need not be those that were trusted last.
+        Ok(_) | Err(AgentError::NotTrusted { .. }) => Climb::To(Rung::Rekey),
         Err(error) => {
             state.silent += 1;
             if state.silent > 2 * SILENT_LOOKS {

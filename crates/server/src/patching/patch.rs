@@ -56,6 +56,8 @@ const REBOOT: Duration = Duration::from_secs(10 * 60);
 const PROBE_TRIES: u32 = 36;
 /// Tries to download, ten seconds and more apart, before the run gives up.
 const STAGE_TRIES: u32 = 4;
+/// Tries to write the receipt, mostly half a minute apart: about a quarter of an hour.
+const PAPER_TRIES: u32 = 32;
 /// How long the snapshot and the former packages are kept after the run.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -360,11 +362,18 @@ impl Patch {
             return Next::Go(Step::Verify);
         }
         run.note(format!("A reboot is needed: {}", inventory.reboot.reasons.join("; ")));
+        self.ask_for_reboot(run, boot_id).await.map_or(Next::Go(Step::AwaitHost), Next::RollBack)
+    }
+
+    /// Asks for the reboot, or looks how it stands: the same key is the same reboot. Any
+    /// answer but a refusal may come from a host that is about to go down, and so may
+    /// silence.
+    async fn ask_for_reboot(&self, run: Run<'_, '_>, boot_id: String) -> Option<Problem> {
         let key = remote::key(run, "reboot");
         match self.drive(run, &key, &Verb::Reboot { boot_id }).await {
-            Driven::Next(next) => next,
-            Driven::Succeeded(_) => Next::Go(Step::AwaitHost),
-            Driven::Failed(failure) => Next::RollBack(self.failed(run, "reboot", &failure)),
+            Driven::Next(Next::RollBack(problem)) => Some(problem),
+            Driven::Next(_) | Driven::Succeeded(_) => None,
+            Driven::Failed(failure) => Some(self.failed(run, "reboot", &failure)),
         }
     }
 
@@ -376,7 +385,10 @@ impl Patch {
                     run.state.line = 0;
                     Next::Go(Step::Verify)
                 }
-                Ok(_) => Next::wait(2, "the host has not gone down yet"),
+                Ok(hello) => match self.ask_for_reboot(run, hello.boot_id).await {
+                    None => Next::wait(2, "the host has not gone down yet"),
+                    Some(problem) => Next::RollBack(problem),
+                },
                 Err(_) => Next::wait(2, "the host boots"),
             },
             Err(problem) => Next::RollBack(problem),
@@ -391,11 +403,6 @@ impl Patch {
             Ok(reached) => reached,
             Err(problem) => return Next::RollBack(problem),
         };
-        let (id, inventory) = match self.0.inventories.collect(&server, &*agent).await {
-            Ok(collected) => collected,
-            Err(problem) => return Next::back_off(run.attempt(), problem.to_string()),
-        };
-        run.state.after = Some(id);
         if !run.plan.probes.is_empty() {
             match ask_probes(run, &*agent, run.plan.probes.as_slice(), "verify", run.state.tries).await {
                 Probed::Healthy => {}
@@ -416,6 +423,12 @@ impl Patch {
                 }
             }
         }
+        // After the probes, so that what they wait for is seen too, and seen once.
+        let (id, inventory) = match self.0.inventories.collect(&server, &*agent).await {
+            Ok(collected) => collected,
+            Err(problem) => return Next::back_off(run.attempt(), problem.to_string()),
+        };
+        run.state.after = Some(id);
         match self.gates(run, &inventory).await {
             Ok(gates) => {
                 run.state.gates = gates;
@@ -471,8 +484,12 @@ impl Patch {
                 }
                 Next::Finish { summary }
             }
-            // The update is in effect and proven; only the paper is missing.
-            Err(problem) => Next::back_off(run.attempt(), problem.to_string()),
+            // The update is in effect and proven; only the paper is missing, which is no
+            // reason to undo it.
+            Err(problem) if run.attempt() < PAPER_TRIES => Next::back_off(run.attempt(), problem.to_string()),
+            Err(problem) => Next::AskOperator(
+                problem.state("The update is in effect, the server is still in maintenance").run(run.id()),
+            ),
         }
     }
 
@@ -521,6 +538,13 @@ impl Patch {
 
     async fn prove_undone(&self, run: Run<'_, '_>) -> UndoNext {
         run.undo_within(CHECK);
+        let cause = run.problem().map(|problem| problem.code.to_string()).unwrap_or_default();
+        let (who, name) = (actor(run.actor()), run.plan.name.as_str());
+        let failed =
+            self.0.audit.record_once(&who, "security.patch", name, Outcome::Failed, run.id(), cause).await;
+        if let Err(problem) = failed {
+            return UndoNext::wait(5, problem.to_string());
+        }
         let Some(before) = run.state.before else { return UndoNext::done("nothing was changed") };
         let (server, agent) = match self.0.reach(run.plan.server).await {
             Ok(reached) => reached,

@@ -85,7 +85,10 @@ impl Program for Reboot {
 
 impl Reboot {
     async fn check_host(&self, run: &mut Context<'_, Self>) -> Next<Step> {
-        run.must_reach(Step::Reboot, REBOOT);
+        // Set anew at every look, it would never pass.
+        if run.attempt() == 0 {
+            run.must_reach(Step::Reboot, REBOOT);
+        }
         let (server, agent) = match self.0.reach(run.plan.server).await {
             Ok(reached) => reached,
             Err(problem) => return Next::RollBack(problem),
@@ -146,13 +149,13 @@ impl Reboot {
     }
 
     async fn verify(&self, run: &mut Context<'_, Self>) -> Next<Step> {
+        if run.attempt() == 0 {
+            run.must_reach(Step::Verify, REBOOT);
+        }
         let (server, agent) = match self.0.reach(run.plan.server).await {
             Ok(reached) => reached,
             Err(problem) => return Next::RollBack(problem),
         };
-        if let Err(problem) = self.0.inventories.collect(&server, &*agent).await {
-            return Next::back_off(run.attempt(), problem.to_string());
-        }
         if !run.plan.probes.is_empty() {
             match ask_probes(run, &*agent, run.plan.probes.as_slice(), "verify", run.state.tries).await {
                 Probed::Healthy => {}
@@ -174,6 +177,9 @@ impl Reboot {
                     );
                 }
             }
+        }
+        if let Err(problem) = self.0.inventories.collect(&server, &*agent).await {
+            return Next::back_off(run.attempt(), problem.to_string());
         }
         let who = actor(run.actor());
         let done = self

@@ -47,6 +47,9 @@ pub struct RollbackPlan {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     present: Option<InventoryId>,
+    /// Something may have been changed.
+    #[serde(default)]
+    begun: bool,
     ladder: LadderState,
 }
 
@@ -78,8 +81,22 @@ impl Program for Rollback {
         UndoNext::done("nothing to undo")
     }
 
-    async fn verify_undone(&self, _: &mut Context<'_, Self>) -> UndoNext {
-        UndoNext::done("nothing was changed")
+    /// What was begun is not undone but ended: the host is as before the patch, or a
+    /// person is asked.
+    async fn verify_undone(&self, run: &mut Context<'_, Self>) -> UndoNext {
+        if !run.state.begun {
+            return match self.0.servers.change(run.plan.server, |server| server.in_maintenance = false).await
+            {
+                Ok(_) => UndoNext::done("nothing was changed"),
+                Err(problem) => UndoNext::wait(2, problem.to_string()),
+            };
+        }
+        run.undo_within(CHECK);
+        match self.conclude(run).await {
+            Ok(summary) => UndoNext::done(summary),
+            Err(problem) if problem.code.0 == NOT_AS_BEFORE => UndoNext::Stuck(problem),
+            Err(problem) => UndoNext::wait(2, problem.to_string()),
+        }
     }
 }
 
@@ -120,6 +137,12 @@ impl Rollback {
     }
 
     async fn put_back(&self, run: &mut Context<'_, Self>) -> Next<Step> {
+        if !run.state.begun {
+            run.state.begun = true;
+            if run.save().await.is_err() {
+                return Next::Go(Step::PutBack);
+            }
+        }
         let mut state = std::mem::take(&mut run.state.ladder);
         let next = ladder::climb(&self.0, &run.plan.way, &mut state, run).await;
         run.state.ladder = state;
@@ -134,6 +157,9 @@ impl Rollback {
     }
 
     async fn verify(&self, run: &mut Context<'_, Self>) -> Next<Step> {
+        if run.attempt() == 0 {
+            run.must_reach(Step::Verify, CHECK);
+        }
         match self.conclude(run).await {
             Ok(summary) => Next::Finish { summary },
             Err(problem) if problem.code.0 == NOT_AS_BEFORE => Next::AskOperator(problem),

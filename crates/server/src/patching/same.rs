@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wire::Inventory;
+use wire::{Inventory, Virtualization};
 
 /// The first few differences in what a rollback must bring back; empty when there is
 /// none. Services that had failed before may fail still.
@@ -35,6 +35,13 @@ pub fn differences(before: &Inventory, after: &Inventory) -> Vec<String> {
         found.push(format!("dpkg is not in order: {}", after.package_health.audit.join(" ")));
     }
     found.extend(new_failures(before, after).into_iter().map(|unit| format!("`{unit}` has failed")));
+    // A kernel that waited for a reboot before may run by now; in a container it belongs to
+    // the machine below.
+    let kernels = [Some(&before.kernel.release), before.kernel.newest_installed.as_ref()];
+    let own = matches!(after.virtualization, Virtualization::OwnKernel { .. });
+    if own && !kernels.contains(&Some(&after.kernel.release)) {
+        found.push(format!("kernel `{}` runs, `{}` ran", after.kernel.release, before.kernel.release));
+    }
     found.truncate(SHOWN);
     found
 }

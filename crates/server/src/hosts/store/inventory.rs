@@ -41,8 +41,14 @@ pub async fn body(db: &DatabaseConnection, id: &str) -> Result<Option<Vec<u8>>, 
     Ok(Entity::find_by_id(id).one(db).await?.map(|row| row.body_zstd))
 }
 
-/// Drops all but the newest `keep` inventories of a server.
-pub async fn prune(db: &DatabaseConnection, server: ServerId, keep: u64) -> Result<(), DbErr> {
+/// Drops all but the newest `keep` inventories of a server, and none that was received at
+/// `droppable` or later.
+pub async fn prune(
+    db: &DatabaseConnection,
+    server: ServerId,
+    keep: u64,
+    droppable: i64,
+) -> Result<(), DbErr> {
     let oldest_kept = Entity::find()
         .select_only()
         .column(Column::ReceivedAt)
@@ -56,7 +62,7 @@ pub async fn prune(db: &DatabaseConnection, server: ServerId, keep: u64) -> Resu
     if let Some(oldest_kept) = oldest_kept {
         Entity::delete_many()
             .filter(Column::Server.eq(server.to_string()))
-            .filter(Column::ReceivedAt.lt(oldest_kept))
+            .filter(Column::ReceivedAt.lt(oldest_kept.min(droppable)))
             .exec(db)
             .await?;
     }
