@@ -1,0 +1,68 @@
+//! Findings open and close with what is really on a host.
+
+use runs::Outcome;
+use server::patching::SignedReceipt;
+use testkit::{Fault, HostBuilder};
+
+use super::feeds::Folder;
+use crate::app::{Setup, TestApp};
+
+async fn watched() -> (TestApp, Folder) {
+    let folder = Folder::good();
+    let app = TestApp::with(Setup { feeds: folder.source(), ..Setup::default() }).await;
+    app.app.feeds.refresh_all().await.unwrap();
+    (app, folder)
+}
+
+/// Findings in effect.
+async fn found(app: &TestApp) -> u64 {
+    let answer = app.get("/api/servers/web-3/findings").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["summary"]["open"].as_u64().expect("a count")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_that_is_in_effect_closes_its_findings_in_the_receipt() {
+    let (app, _folder) = watched().await;
+    let (server, _) = app.server(HostBuilder::debian12("web-3")).await;
+    assert_eq!(found(&app).await, 20);
+    let run = app.patch(&app.plan(&server).await).await;
+    assert_eq!(app.settle(run).await.outcome, Some(Outcome::Done));
+    assert_eq!(found(&app).await, 0);
+    let text = app.app.patching.receipt(run).await.unwrap();
+    let (receipt, _) = SignedReceipt::verify(&text, None).unwrap();
+    let closed: Vec<_> =
+        receipt.closed.iter().map(|change| (&*change.source_package, change.closed.len())).collect();
+    assert_eq!(closed, [("openssl", 20)]);
+    assert_eq!(receipt.closed[0].closed_exploited, ["CVE-2026-0001", "CVE-2026-0002"]);
+    assert_eq!(receipt.closed[0].installed, "3.0.16-1~deb12u1");
+    assert!(receipt.summary.contains("20 findings closed"), "{}", receipt.summary);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_is_a_lie_closes_nothing() {
+    let (app, _folder) = watched().await;
+    let (server, host) = app
+        .server(HostBuilder::debian12("web-3").update(testkit::Update::security("libc6", "2.36-9+deb12u11")))
+        .await;
+    let plan = app.plan(&server).await;
+    host.inject(Fault::PackageSkipped);
+    let run = app.patch(&plan).await;
+    assert_eq!(app.settle(run).await.outcome, Some(Outcome::RolledBack));
+    assert_eq!(found(&app).await, 20);
+    let text = app.app.patching.receipt(run).await.unwrap();
+    let (receipt, _) = SignedReceipt::verify(&text, None).unwrap();
+    assert!(receipt.closed.is_empty() && receipt.packages.is_empty(), "{receipt:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_feed_opens_findings_on_what_is_known_already() {
+    let (app, folder) = watched().await;
+    let (server, _) = app.server(HostBuilder::debian12("web-3")).await;
+    assert_eq!(found(&app).await, 20);
+    folder.write("debian/security-tracker.json", super::feeds::tracker(25));
+    let answer = app.call(axum::http::Method::POST, "/api/feeds/refresh", "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(found(&app).await, 25);
+    assert_eq!(app.known(server.id).await.risk.expect("judged").summary.open, 25);
+}

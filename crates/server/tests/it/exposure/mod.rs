@@ -1,0 +1,4 @@
+//! Feeds and findings.
+
+mod feeds;
+mod findings;

@@ -1,0 +1,4 @@
+//! Servers, their enrolment and their inventories.
+
+mod enrolment;
+mod inventories;

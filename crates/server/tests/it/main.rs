@@ -1,0 +1,12 @@
+//! Tests of the whole control plane: the real services, router and database, on a clock
+//! that stands still, with simulated hosts and no network.
+//!
+//! Start with [`app::TestApp`].
+
+mod app;
+mod exposure;
+mod hosts;
+mod http;
+mod patching;
+mod runs;
+mod secrets;

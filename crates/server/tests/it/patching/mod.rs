@@ -1,0 +1,5 @@
+//! Runs that change servers.
+
+mod faults;
+mod kills;
+mod trials;

@@ -1,0 +1,3 @@
+//! The store of runs.
+
+mod store;
