@@ -1,7 +1,10 @@
 //! The Security page: what touches which server, worst first. Start with [`security`];
-//! rows, order and filters are in [`table`], a server's findings in [`updates`].
+//! rows and filters are in [`table`], their order in [`column`], a server's findings in
+//! [`updates`].
 
+mod column;
 mod table;
+mod totals;
 mod updates;
 
 use std::borrow::Borrow;
@@ -12,7 +15,8 @@ use axum::{
     response::Response,
 };
 
-pub use table::{Row, Totals, Wanted, live, notes};
+pub use table::{Row, Wanted, live, notes};
+pub use totals::Totals;
 pub use updates::{FindingsView, findings_view};
 
 use crate::{
@@ -20,7 +24,8 @@ use crate::{
     hosts::Server,
     pages::{Frame, PageProblem, Paging, rendered},
 };
-use table::{Column, State as Filter};
+use column::Column;
+use table::State as Filter;
 
 #[derive(Template)]
 #[template(path = "security.html")]

@@ -6,10 +6,11 @@ use std::cmp::Ordering;
 
 use serde::Deserialize;
 
+use super::column::Column;
 use crate::{
     exposure::Risk,
     hosts::{Server, ServerState},
-    pages::{Badge, Frame, Link, When, count, span},
+    pages::{Badge, Frame, Link, When, span},
 };
 
 /// What the address asks for, as it was typed.
@@ -205,160 +206,6 @@ impl State {
     }
 }
 
-/// A column by which the table can be sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
-    /// Name.
-    Server,
-    /// Pending updates.
-    Updates,
-    /// Whether a reboot is due.
-    Reboot,
-    /// Running kernel.
-    Kernel,
-    /// Last reboot.
-    Boot,
-    /// Exploited.
-    Exploited,
-    /// Critical.
-    Critical,
-    /// High.
-    High,
-    /// Medium.
-    Medium,
-    /// Low.
-    Low,
-    /// Not scored yet, which is never shown as low.
-    Unscored,
-    /// Fixable now.
-    Fixable,
-    /// All in effect.
-    Open,
-}
-
-impl Column {
-    /// From left to right.
-    pub const ALL: [Self; 13] = [
-        Self::Server,
-        Self::Updates,
-        Self::Reboot,
-        Self::Kernel,
-        Self::Boot,
-        Self::Exploited,
-        Self::Critical,
-        Self::High,
-        Self::Medium,
-        Self::Low,
-        Self::Unscored,
-        Self::Fixable,
-        Self::Open,
-    ];
-
-    /// In addresses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Server => "name",
-            Self::Updates => "updates",
-            Self::Reboot => "reboot",
-            Self::Kernel => "kernel",
-            Self::Boot => "boot",
-            Self::Exploited => "exploited",
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Unscored => "unscored",
-            Self::Fixable => "fixable",
-            Self::Open => "open",
-        }
-    }
-
-    /// Its head.
-    pub fn title(&self) -> &'static str {
-        match self {
-            Self::Server => "Server",
-            Self::Updates => "Updates",
-            Self::Reboot => "Reboot",
-            Self::Kernel => "Kernel",
-            Self::Boot => "Last reboot",
-            Self::Exploited => "KEV",
-            Self::Critical => "Crit",
-            Self::High => "High",
-            Self::Medium => "Med",
-            Self::Low => "Low",
-            Self::Unscored => "No score",
-            Self::Fixable => "Fixable",
-            Self::Open => "Open",
-        }
-    }
-
-    /// Its head, at length.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Server => "Name and operating system",
-            Self::Updates => "Updates that apt offers, and how many are security updates",
-            Self::Reboot => "Whether a reboot is due, and why",
-            Self::Kernel => "Running kernel, and whether a newer one is installed",
-            Self::Boot => "When it last booted, and for how long it has been up",
-            Self::Exploited => "Known to be exploited (CISA KEV)",
-            Self::Critical => "Critical",
-            Self::High => "High",
-            Self::Medium => "Medium",
-            Self::Low => "Low",
-            Self::Unscored => "Nobody has given a score yet",
-            Self::Fixable => "An update fixes them now",
-            Self::Open => "All findings in effect",
-        }
-    }
-
-    /// Whether its cells are numbers.
-    pub fn is_number(&self) -> bool {
-        self.falls() && *self != Self::Reboot
-    }
-
-    /// Whether the most comes first.
-    fn falls(self) -> bool {
-        !matches!(self, Self::Server | Self::Kernel | Self::Boot)
-    }
-
-    fn compare(self, a: &Server, b: &Server) -> Ordering {
-        // Of what is not known, a table says nothing at its end.
-        let facts = |count: fn(&crate::hosts::Facts) -> usize| {
-            b.facts.as_ref().map(count).cmp(&a.facts.as_ref().map(count))
-        };
-        let risk = |count: fn(&Risk) -> usize| b.risk.as_ref().map(count).cmp(&a.risk.as_ref().map(count));
-        match self {
-            Self::Server => a.name.as_str().cmp(b.name.as_str()),
-            Self::Updates => facts(|facts| facts.pending_security).then(facts(|facts| facts.pending)),
-            Self::Reboot => facts(|facts| facts.reboot_reasons.len()),
-            Self::Kernel => {
-                let kernel =
-                    |server: &Server| server.facts.as_ref().map(|facts| facts.kernel_running.clone());
-                last_unknown(kernel(a), kernel(b), |a, b| vulns::version::compare(a, b))
-            }
-            Self::Boot => {
-                let boot = |server: &Server| server.facts.as_ref().map(|facts| facts.booted_at);
-                last_unknown(boot(a), boot(b), Ord::cmp)
-            }
-            Self::Exploited => risk(|risk| risk.summary.kev),
-            Self::Critical => risk(|risk| risk.summary.critical),
-            Self::High => risk(|risk| risk.summary.high),
-            Self::Medium => risk(|risk| risk.summary.medium),
-            Self::Low => risk(|risk| risk.summary.low),
-            Self::Unscored => risk(|risk| risk.summary.unknown),
-            Self::Fixable => risk(|risk| risk.summary.fixable),
-            Self::Open => risk(|risk| risk.summary.open),
-        }
-    }
-}
-
-fn last_unknown<T>(a: Option<T>, b: Option<T>, compare: impl Fn(&T, &T) -> Ordering) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => compare(&a, &b),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    }
-}
-
 /// First what is exploited and can be fixed at once, since the list is for acting; then
 /// by how bad it is.
 fn by_attention(a: &Server, b: &Server) -> Ordering {
@@ -373,87 +220,6 @@ fn by_attention(a: &Server, b: &Server) -> Ordering {
 /// The servers that are there, and not only remembered.
 pub fn live(servers: &[Server]) -> Vec<&Server> {
     servers.iter().filter(|server| server.state != ServerState::Destroyed).collect()
-}
-
-/// Sums over the fleet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Servers.
-    pub servers: usize,
-    /// Findings known to be exploited.
-    pub exploited: usize,
-    /// Of these, fixable now.
-    pub exploited_fixable: usize,
-    /// Critical findings.
-    pub critical: usize,
-    /// High findings.
-    pub high: usize,
-    /// Servers with exploited or critical findings.
-    pub red_servers: usize,
-    /// Servers with high findings.
-    pub amber_servers: usize,
-    /// Findings fixable now.
-    pub fixable: usize,
-    /// Pending security updates.
-    pub pending_security: usize,
-    /// Servers that should be rebooted.
-    pub reboots: usize,
-    /// Servers of which the feeds say nothing.
-    pub unjudged: usize,
-}
-
-impl Totals {
-    /// Of these servers.
-    pub fn of(servers: &[&Server]) -> Self {
-        let mut totals = Self { servers: servers.len(), ..Self::default() };
-        for server in servers {
-            totals.unjudged += usize::from(State::Unjudged.holds(server));
-            totals.reboots += usize::from(State::Reboot.holds(server));
-            totals.pending_security += server.facts.as_ref().map_or(0, |facts| facts.pending_security);
-            let Some(Risk { summary, .. }) = &server.risk else { continue };
-            totals.exploited += summary.kev;
-            totals.exploited_fixable += summary.kev_fixable;
-            totals.critical += summary.critical;
-            totals.high += summary.high;
-            totals.fixable += summary.fixable;
-            totals.red_servers += usize::from(summary.kev + summary.critical > 0);
-            totals.amber_servers += usize::from(summary.high > 0);
-        }
-        totals
-    }
-
-    /// What the banner says of exploited and critical findings, or else of high ones.
-    pub fn banner(&self) -> Option<Banner> {
-        let findings = |number| count(number, "finding", "findings");
-        if self.exploited + self.critical > 0 {
-            let mut parts = Vec::new();
-            if self.exploited > 0 {
-                let fixable = format!("{} fixable now", self.exploited_fixable);
-                parts.push(format!("{} known to be exploited, {fixable}", findings(self.exploited)));
-            }
-            if self.critical > 0 {
-                parts.push(format!("{} critical", findings(self.critical)));
-            }
-            let on = count(self.red_servers, "server", "servers");
-            return Some(Banner { tone: "red", head: format!("{on} at risk"), text: parts.join("; ") });
-        }
-        (self.high > 0).then(|| Banner {
-            tone: "amber",
-            head: format!("{} to look at", count(self.amber_servers, "server", "servers")),
-            text: format!("{} of high severity", findings(self.high)),
-        })
-    }
-}
-
-/// The banner above the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Banner {
-    /// `red` or `amber`.
-    pub tone: &'static str,
-    /// In short.
-    pub head: String,
-    /// The numbers.
-    pub text: String,
 }
 
 /// A row about a server.
@@ -587,16 +353,6 @@ mod tests {
     }
 
     #[test]
-    fn destroyed_servers_do_not_count() {
-        let mut fleet = samples::fleet();
-        for server in &mut fleet {
-            server.state = ServerState::Destroyed;
-        }
-        assert_eq!(Totals::of(&live(&fleet)), Totals::default());
-        assert_eq!(Totals::default().banner(), None);
-    }
-
-    #[test]
     fn clicking_a_head_again_reverses() {
         let wanted = by("high", "").wanted();
         assert_eq!(wanted.by_column(&Column::High), "/security?sort=high&order=reversed");
@@ -605,14 +361,5 @@ mod tests {
         assert_eq!(by("high", "reversed").wanted().aria_sort(&Column::High), "ascending");
         assert_eq!(wanted.aria_sort(&Column::Server), "");
         assert_eq!(by("high", "reversed").wanted().by_column(&Column::High), "/security?sort=high");
-    }
-
-    #[test]
-    fn the_banner_counts() {
-        let fleet = samples::fleet();
-        let banner = Totals::of(&live(&fleet)).banner().unwrap();
-        assert_eq!(banner.tone, "red");
-        assert_eq!(banner.head, "1 server at risk");
-        assert_eq!(banner.text, "2 findings known to be exploited, 1 fixable now; 1 finding critical");
     }
 }
