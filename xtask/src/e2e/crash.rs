@@ -22,7 +22,7 @@ const FORWARD: [&str; 9] = [
 ];
 
 /// Every place of its way back.
-const BACK: [&str; 3] = ["undo install_packages", "undo enter_maintenance", "verify"];
+const BACK: [&str; 3] = ["undo install_packages", "undo enter_maintenance", "check undone"];
 
 /// Steps that record how they are undone.
 const RECORDING: [&str; 2] = ["enter_maintenance", "install_packages"];

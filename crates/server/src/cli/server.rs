@@ -67,6 +67,9 @@ pub enum ServerCommand {
         /// Do not follow the run.
         #[arg(long)]
         detach: bool,
+        /// How long the probes may take to be answered after the update.
+        #[arg(long, value_name = "SECONDS")]
+        probe_limit: Option<u32>,
         /// Keep the run from putting packages back, so that a trial reaches the disk snapshot.
         #[arg(long, hide = true)]
         without_package_rollback: bool,
@@ -156,10 +159,11 @@ impl ServerCommand {
                 let order = Order { name, provider, release, service, admin_networks, operator_keys, time_zone };
                 return started(context, &client, client.post("/servers", order).await?, detach).await;
             }
-            Self::Patch { name, all, plan, yes, detach, without_package_rollback } => {
+            Self::Patch { name, all, plan, yes, detach, probe_limit, without_package_rollback } => {
                 let scope = if all { UpgradeScope::All } else { UpgradeScope::Security };
                 let mut made: PatchPlan =
                     client.post(&format!("/servers/{name}/plan"), json!({ "scope": scope })).await?;
+                made.probe_limit_seconds = probe_limit.unwrap_or(made.probe_limit_seconds);
                 made.without_package_rollback = without_package_rollback;
                 if plan && context.json {
                     table::json(&made);

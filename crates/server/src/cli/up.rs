@@ -165,8 +165,8 @@ async fn told_to_stop(until_stdin_closes: bool) {
             return std::future::pending().await;
         }
         // Anything but an end or an error is not for us.
-        let mut nothing = tokio::io::sink();
-        let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut nothing).await;
+        let drain = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = tokio::task::spawn_blocking(drain).await;
     };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

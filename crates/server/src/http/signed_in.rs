@@ -25,7 +25,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         // Only a server that was built without connection details has none; then all
         // callers share one limit.
-        Ok(Self(from.map_or(IpAddr::from([0, 0, 0, 0]), |from| from.0.ip())))
+        Ok(Self(from.map_or(IpAddr::from([0, 0, 0, 0]), |from| from.0.ip().to_canonical())))
     }
 }
 

@@ -332,7 +332,7 @@ pub enum Probed {
 /// Asks the probes once. Each `attempt` is a job of its own, since a job is never done
 /// twice.
 pub async fn ask_probes<P: Program>(
-    run: &mut Context<'_, P>,
+    run: &Context<'_, P>,
     agent: &dyn AgentApi,
     probes: &[Probe],
     name: &str,
@@ -340,7 +340,7 @@ pub async fn ask_probes<P: Program>(
 ) -> Probed {
     let key = remote::key(run, &format!("{name}-probe-{attempt}"));
     let verb = Verb::RunProbes { probes: probes.to_vec() };
-    match remote::drive(run, agent, &key, &verb, 0).await.0 {
+    match remote::drive_quietly(agent, &key, &verb).await {
         Job::Succeeded(_) => Probed::Healthy,
         Job::Running { why } | Job::Silent { why } => Probed::Wait { why },
         Job::Refused(problem) => Probed::Unhealthy { why: problem.to_string() },

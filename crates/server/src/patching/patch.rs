@@ -52,8 +52,8 @@ const STAGE: Duration = Duration::from_secs(45 * 60);
 const INSTALL: Duration = Duration::from_secs(60 * 60);
 /// Requirement table of health gates: host back in 10 minutes.
 const REBOOT: Duration = Duration::from_secs(10 * 60);
-/// Requirement table of health gates: probes answer in 3 minutes, asked every 5 seconds.
-const PROBE_TRIES: u32 = 36;
+/// Seconds between two rounds of probes.
+const PROBE_PAUSE: u32 = 5;
 /// Tries to download, ten seconds and more apart, before the run gives up.
 const STAGE_TRIES: u32 = 4;
 /// Tries to write the receipt, mostly half a minute apart: about a quarter of an hour.
@@ -407,9 +407,9 @@ impl Patch {
             match ask_probes(run, &*agent, run.plan.probes.as_slice(), "verify", run.state.tries).await {
                 Probed::Healthy => {}
                 Probed::Wait { why } => return Next::wait(1, why),
-                Probed::Unhealthy { why } if run.state.tries < PROBE_TRIES => {
+                Probed::Unhealthy { why } if run.state.tries * PROBE_PAUSE < run.plan.probe_limit_seconds => {
                     run.state.tries += 1;
-                    return Next::wait(5, why);
+                    return Next::wait(PROBE_PAUSE.into(), why);
                 }
                 Probed::Unhealthy { why } => {
                     return Next::RollBack(

@@ -20,10 +20,20 @@ pub struct PatchPlan {
     pub snapshot: SnapshotChoice,
     /// What must work before and after.
     pub probes: Vec<Probe>,
+    /// How long the probes may take to be answered after the update, in seconds.
+    #[serde(default = "probe_limit")]
+    pub probe_limit_seconds: u32,
     /// Make it impossible to put the former packages back, so that a trial reaches the
     /// last rung of the ladder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_package_rollback: bool,
+}
+
+/// Requirement table of health gates: a probe is answered within three minutes.
+pub const PROBE_LIMIT_SECONDS: u32 = 180;
+
+fn probe_limit() -> u32 {
+    PROBE_LIMIT_SECONDS
 }
 
 /// Whether a disk snapshot is taken.

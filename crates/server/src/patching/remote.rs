@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::Problem;
 use runs::{Context, Program};
-use wire::{AgentApi, AgentError, Failure, JobKey, JobState, Outcome, Verb};
+use wire::{AgentApi, AgentError, Failure, JobKey, JobState, JobStatus, Outcome, Verb};
 
 /// How a job stands after one look.
 #[derive(Debug)]
@@ -47,27 +47,39 @@ pub async fn drive<P: Program>(
     verb: &Verb,
     line: u64,
 ) -> (Job, u64) {
-    let status = match agent.start_job(key, verb).await {
-        Ok(_) => agent.job(key, line).await,
-        Err(error) => Err(error),
-    };
-    let status = match status {
+    let status = match look(agent, key, verb, line).await {
         Ok(status) => status,
         Err(error) => return (failed(key, &error), line),
     };
     for logged in &status.log {
         run.remote_line(logged.at, &logged.text);
     }
-    let job = match status.state {
+    if let JobState::Running { progress } = &status.state {
+        run.progress(progress.percent, progress.message.clone());
+    }
+    (standing(status.state, verb), status.next_line)
+}
+
+/// The same for a job whose log says nothing beyond its end: it stays out of the journal.
+pub async fn drive_quietly(agent: &dyn AgentApi, key: &JobKey, verb: &Verb) -> Job {
+    match look(agent, key, verb, 0).await {
+        Ok(status) => standing(status.state, verb),
+        Err(error) => failed(key, &error),
+    }
+}
+
+async fn look(agent: &dyn AgentApi, key: &JobKey, verb: &Verb, line: u64) -> Result<JobStatus, AgentError> {
+    agent.start_job(key, verb).await?;
+    agent.job(key, line).await
+}
+
+fn standing(state: JobState, verb: &Verb) -> Job {
+    match state {
         JobState::Queued => Job::Running { why: format!("the host is about to {}", in_words(verb)) },
-        JobState::Running { progress } => {
-            run.progress(progress.percent, progress.message);
-            Job::Running { why: format!("the host is at work to {}", in_words(verb)) }
-        }
+        JobState::Running { .. } => Job::Running { why: format!("the host is at work to {}", in_words(verb)) },
         JobState::Succeeded { outcome } => Job::Succeeded(outcome),
         JobState::Failed { failure } => Job::Failed(failure),
-    };
-    (job, status.next_line)
+    }
 }
 
 fn failed(key: &JobKey, error: &AgentError) -> Job {

@@ -9,7 +9,7 @@ use wire::{AgentApi, AgentError, JobKey, JobState, Outcome as JobOutcome, Upgrad
 
 use super::{
     patch::{Patch, Undo},
-    plan::{PatchPlan, SnapshotChoice},
+    plan::{PROBE_LIMIT_SECONDS, PatchPlan, SnapshotChoice},
     reboot::{Reboot, RebootPlan},
     resources::Resources,
     rollback::{Rollback, RollbackPlan},
@@ -112,6 +112,7 @@ impl Patching {
             upgrade,
             snapshot,
             probes: server.probes.clone(),
+            probe_limit_seconds: PROBE_LIMIT_SECONDS,
             without_package_rollback: false,
         })
     }
