@@ -65,7 +65,8 @@ pub fn binaries() -> PathBuf {
     target.unwrap_or_else(|| root().join("target")).join("debug")
 }
 
-/// Builds control plane and agent.
+/// Builds everything: a part of the workspace would be built with other features of its
+/// dependencies, and then all of them twice.
 pub fn build() -> Result<()> {
-    run("cargo", &["build", "--locked", "--package", "server", "--package", "agent"])
+    run("cargo", &["build", "--locked", "--workspace"])
 }

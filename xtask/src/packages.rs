@@ -16,12 +16,8 @@ pub const LAB: &[(&str, &str)] = &[
 ];
 
 /// What the trials need beside a lab.
-pub const TRIALS: &[(&str, &str)] = &[
-    ("nmap", "nmap"),
-    ("curl", "curl"),
-    ("chromium", "chromium"),
-    ("chromedriver", "chromium-driver"),
-];
+pub const TRIALS: &[(&str, &str)] =
+    &[("nmap", "nmap"), ("curl", "curl"), ("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
 /// Those that are not installed.
 pub fn missing(wanted: &[(&str, &'static str)]) -> Vec<&'static str> {

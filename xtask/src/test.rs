@@ -25,7 +25,9 @@ pub fn run() -> Result<()> {
         command::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     })?;
     match command::output("cargo", &["deny", "--version"]) {
-        Ok(_) => stage("licences", || command::run("cargo", &["deny", "check", "licenses", "bans", "sources"]))?,
+        Ok(_) => {
+            stage("licences", || command::run("cargo", &["deny", "check", "licenses", "bans", "sources"]))?
+        }
         Err(_) => skipped.push("licences: `cargo install cargo-deny` has them checked".to_owned()),
     }
     stage("unit and integration tests", || command::run("cargo", &["test", "--locked", "--workspace"]))?;

@@ -14,7 +14,9 @@ mod release;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::{InvalidSha256, Sha256};
-pub use id::{AuditId, EnrolmentId, InvalidId, InventoryId, OperatorId, RunId, ServerId, SessionId, SnapshotId};
+pub use id::{
+    AuditId, EnrolmentId, InvalidId, InventoryId, OperatorId, RunId, ServerId, SessionId, SnapshotId,
+};
 pub use name::{HostName, InvalidHostName};
 pub use problem::{Problem, ProblemCode};
 pub use redacted::Redacted;

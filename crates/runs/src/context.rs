@@ -6,7 +6,7 @@ use base::{Problem, RunId};
 use jiff::Timestamp;
 
 use crate::{
-    Deadline, Event, JournalLine, Moment, Program, RunRecord, Step, UndoEntry, Verdict, engine::Desk,
+    Closing, Deadline, Event, JournalLine, Moment, Program, RunRecord, Step, UndoEntry, Verdict, engine::Desk,
 };
 
 /// The run that a step works on: its plan, its state, its journal.
@@ -132,7 +132,7 @@ impl<P: Program> Context<'_, P> {
             Err(error) => return Err(self.abandon(Broken::Unwritable(error))),
         }
         let lines = std::mem::take(&mut self.lines);
-        match self.desk.commit(self.record, &lines, false).await {
+        match self.desk.commit(self.record, &lines, &Closing::default()).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.abandon(Broken::Store(error))),
         }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    AnyProgram, Event, Hooks, JournalLine, Lease, Moment, NewRun, Next, Outcome, Phase, RunRecord, RunStore,
-    Signal, SignalKind, Status, StoreError, UndoNext, Verdict,
+    AnyProgram, Closing, Event, Hooks, JournalLine, Lease, Moment, NewRun, Next, Outcome, Phase, RunRecord,
+    RunStore, Signal, SignalKind, Status, StoreError, UndoNext, Verdict,
     erased::{BrokenCall, Call, Called},
 };
 
@@ -71,9 +71,9 @@ impl Desk {
         &self,
         record: &RunRecord,
         lines: &[JournalLine],
-        release: bool,
+        closing: &Closing,
     ) -> Result<(), StoreError> {
-        self.store.commit(record, &self.lease(), lines, release).await?;
+        self.store.commit(record, &self.lease(), lines, closing).await?;
         // Nobody listening is fine.
         let _ = self.events.send(RunEvent::Changed { run: record.id });
         Ok(())
@@ -256,8 +256,14 @@ impl Engine {
     /// One step, one undo or one check, committed. `None` while there is more to do.
     async fn advance(&self, record: &mut RunRecord) -> Result<Option<Left>, StoreError> {
         let mut lines = Vec::new();
-        for signal in self.desk.store.take_signals(record.id).await? {
+        let mut obeyed = None;
+        for (number, signal) in self.desk.store.signals(record.id).await? {
             self.obey(record, &signal, &mut lines);
+            obeyed = Some(number);
+        }
+        if obeyed.is_some() {
+            let lines = std::mem::take(&mut lines);
+            self.desk.commit(record, &lines, &Closing { release: false, obeyed }).await?;
         }
         if record.status != Status::Active {
             return self.settle(record, lines, true).await;
@@ -293,7 +299,7 @@ impl Engine {
                 Call::Verify => (Event::StepStarted, "Verify that things are as they were".to_owned()),
             };
             lines.push(record.line(self.desk.now(), event, detail));
-            self.desk.commit(record, &std::mem::take(&mut lines), false).await?;
+            self.desk.commit(record, &std::mem::take(&mut lines), &Closing::default()).await?;
         }
         let called = program.call(call, record, &self.desk).await;
         let verdict = self.desk.hooks.at(Moment::AfterEffect, record);
@@ -334,7 +340,7 @@ impl Engine {
         lines: Vec<JournalLine>,
         release: bool,
     ) -> Result<Option<Left>, StoreError> {
-        self.desk.commit(record, &lines, release).await?;
+        self.desk.commit(record, &lines, &Closing { release, obeyed: None }).await?;
         if self.desk.hooks.at(Moment::AfterCommit, record) == Verdict::Die {
             return Ok(Some(Left::Dropped));
         }

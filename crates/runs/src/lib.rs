@@ -37,4 +37,4 @@ pub use record::{
     Deadline, Event, JournalLine, Outcome, Phase, RunRecord, Signal, SignalKind, Status, UndoEntry,
 };
 pub use step::Step;
-pub use store::{Lease, NewRun, RunStore, StoreError};
+pub use store::{Closing, Lease, NewRun, RunStore, StoreError};

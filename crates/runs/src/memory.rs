@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use base::RunId;
 use jiff::Timestamp;
 
-use crate::{JournalLine, Lease, Next, RunRecord, RunStore, Signal, Status, StoreError};
+use crate::{Closing, JournalLine, Lease, Next, RunRecord, RunStore, Signal, Status, StoreError};
 
 #[derive(Default)]
 struct Held {
     record: Option<RunRecord>,
     lease: Option<Lease>,
     journal: Vec<JournalLine>,
-    signals: Vec<Signal>,
+    signals: Vec<(i64, Signal)>,
+    signalled: i64,
 }
 
 /// Keeps runs in memory; they are gone with it.
@@ -91,7 +92,7 @@ impl RunStore for MemoryStore {
         record: &RunRecord,
         lease: &Lease,
         lines: &[JournalLine],
-        release: bool,
+        closing: &Closing,
     ) -> Result<(), StoreError> {
         self.with(|runs| {
             let held = runs.get_mut(&record.id).ok_or(StoreError::NotFound { run: record.id })?;
@@ -100,23 +101,25 @@ impl RunStore for MemoryStore {
             }
             held.record = Some(record.clone());
             held.journal.extend_from_slice(lines);
-            if release {
+            if let Some(obeyed) = closing.obeyed {
+                held.signals.retain(|(number, _)| *number > obeyed);
+            }
+            if closing.release {
                 held.lease = None;
             }
             Ok(())
         })
     }
 
-    async fn take_signals(&self, run: RunId) -> Result<Vec<Signal>, StoreError> {
-        Ok(self.with(|runs| {
-            runs.get_mut(&run).map(|held| std::mem::take(&mut held.signals)).unwrap_or_default()
-        }))
+    async fn signals(&self, run: RunId) -> Result<Vec<(i64, Signal)>, StoreError> {
+        Ok(self.with(|runs| runs.get(&run).map(|held| held.signals.clone()).unwrap_or_default()))
     }
 
     async fn signal(&self, run: RunId, signal: &Signal) -> Result<(), StoreError> {
         self.with(|runs| {
             let held = runs.get_mut(&run).ok_or(StoreError::NotFound { run })?;
-            held.signals.push(signal.clone());
+            held.signalled += 1;
+            held.signals.push((held.signalled, signal.clone()));
             Ok(())
         })
     }

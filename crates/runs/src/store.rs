@@ -16,6 +16,15 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// What else a commit does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// Give the lease back.
+    pub release: bool,
+    /// Remove the signals up to this number: they were obeyed.
+    pub obeyed: Option<i64>,
+}
+
 /// A run to be made.
 #[derive(Debug, Clone)]
 pub struct NewRun {
@@ -46,17 +55,18 @@ pub trait RunStore: Send + Sync + 'static {
     async fn renew(&self, run: RunId, lease: &Lease) -> Result<(), StoreError>;
 
     /// Stores where a run is and appends to its journal, if the lease is still the
-    /// owner's; gives the lease back when `release` is set.
+    /// owner's. With the same transaction goes what `closing` says.
     async fn commit(
         &self,
         record: &RunRecord,
         lease: &Lease,
         lines: &[JournalLine],
-        release: bool,
+        closing: &Closing,
     ) -> Result<(), StoreError>;
 
-    /// Takes the signals that wait for this run, oldest first.
-    async fn take_signals(&self, run: RunId) -> Result<Vec<Signal>, StoreError>;
+    /// The signals that wait for this run, oldest first, each with a number that grows.
+    /// They wait until a commit says that they were obeyed.
+    async fn signals(&self, run: RunId) -> Result<Vec<(i64, Signal)>, StoreError>;
 
     /// Leaves a signal. A run that has one is due, also when it rests.
     async fn signal(&self, run: RunId, signal: &Signal) -> Result<(), StoreError>;

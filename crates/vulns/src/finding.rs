@@ -1,6 +1,9 @@
 //! A vulnerability that touches a host, and its explanation.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{
+    cmp::{Ordering, Reverse},
+    sync::Arc,
+};
 
 use base::Distribution;
 use serde::{Deserialize, Serialize};
@@ -70,9 +73,12 @@ impl Finding {
         self.fixability.is_open()
     }
 
-    /// The order of attention: what is in effect first; of that, exploited first, then by severity.
+    /// The order of attention: what is in effect first; of that, exploited first, then by
+    /// severity, then what can be fixed now.
     pub fn by_attention(&self, other: &Self) -> Ordering {
-        let rank = |finding: &Self| (finding.is_open(), finding.kev.is_some(), finding.severity);
+        let rank = |finding: &Self| {
+            (finding.is_open(), finding.kev.is_some(), finding.severity, Reverse(finding.fixability))
+        };
         rank(other).cmp(&rank(self)).then_with(|| {
             (&self.source_package, &self.cve, &self.installed).cmp(&(
                 &other.source_package,

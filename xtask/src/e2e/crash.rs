@@ -71,8 +71,12 @@ fn points(places: &[&str], sample: bool) -> Vec<String> {
     if sample {
         // Between effect and commit is where an effect could happen twice.
         points.retain(|point| {
-            ["take_snapshot:after_effect", "install_packages:after_effect", "undo install_packages:after_effect"]
-                .contains(&point.as_str())
+            [
+                "take_snapshot:after_effect",
+                "install_packages:after_effect",
+                "undo install_packages:after_effect",
+            ]
+            .contains(&point.as_str())
         });
     }
     points
@@ -106,7 +110,8 @@ fn control_plane_dies(stage: &mut Stage, round: u32, flavour: &str, point: &str)
     ensure!(installs(stage, &version)? == before + 1, "killed at {point}, it was not installed exactly once");
     let snapshots = stage.json(&["lab", "snapshots", "crash-1"])?;
     let own = id.replace("run_", "hf-");
-    let taken = snapshots.as_array().into_iter().flatten().filter(|snapshot| snapshot["name"] == own.as_str());
+    let taken =
+        snapshots.as_array().into_iter().flatten().filter(|snapshot| snapshot["name"] == own.as_str());
     ensure!(taken.count() == 1, "killed at {point}, there is not exactly one snapshot");
     println!("killed at {point}: {outcome}, one snapshot, one install");
     Ok(())
@@ -124,7 +129,7 @@ fn slow_patch(stage: &Stage, round: u32) -> Result<String> {
     stage.holdfast(&["server", "patch", "crash-1", "--yes", "--detach"])?;
     let host = Host { stage, name: "crash-1" };
     stage.until("dpkg configures the canary", Duration::from_secs(180), || {
-        Ok(host.try_exec("pgrep -f lab-canary.postinst")?.status.success())
+        Ok(host.try_exec("pgrep -f [l]ab-canary.postinst")?.status.success())
     })?;
     let run = stage.newest_run("crash-1")?;
     Ok(run["record"]["id"].as_str().unwrap_or_default().to_owned())

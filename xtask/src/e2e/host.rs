@@ -95,8 +95,10 @@ impl<'a> Host<'a> {
         for ((list, was), (_, is)) in before.iter().zip(self.picture()?) {
             if *was != is {
                 let (was, is): (Vec<_>, Vec<_>) = (was.lines().collect(), is.lines().collect());
-                let gone = was.iter().filter(|line| !is.contains(line)).take(5).map(|line| format!("- {line}"));
-                let new = is.iter().filter(|line| !was.contains(line)).take(5).map(|line| format!("+ {line}"));
+                let gone =
+                    was.iter().filter(|line| !is.contains(line)).take(5).map(|line| format!("- {line}"));
+                let new =
+                    is.iter().filter(|line| !was.contains(line)).take(5).map(|line| format!("+ {line}"));
                 faults.push(format!("{list}:\n    {}", gone.chain(new).collect::<Vec<_>>().join("\n    ")));
             }
         }

@@ -55,12 +55,18 @@ pub fn clean() -> Result<()> {
 pub fn left_over() -> Result<Vec<String>> {
     let mut left = Vec::new();
     let mut look = |what: &str, text: String, sign: &str| {
-        left.extend(text.lines().filter(|line| line.contains(sign)).map(|line| format!("{what}: {}", line.trim())));
+        left.extend(
+            text.lines().filter(|line| line.contains(sign)).map(|line| format!("{what}: {}", line.trim())),
+        );
     };
     look("bridge", command::output("ip", &["-o", "link"])?, "labbr-");
     look("namespace", command::output("ip", &["netns", "list"]).unwrap_or_default(), "lab");
     look("mount", std::fs::read_to_string("/proc/mounts")?, "/lab/");
-    look("process", command::output("ps", &["-eo", "pid,args"])?, "[s]ystemd-nspawn".trim_matches(['[', ']']));
+    look(
+        "process",
+        command::output("ps", &["-eo", "pid,args"])?,
+        "[s]ystemd-nspawn".trim_matches(['[', ']']),
+    );
     look("loop device", command::output("losetup", &["-a"]).unwrap_or_default(), "btrfs.img");
     Ok(left)
 }

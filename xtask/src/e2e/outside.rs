@@ -27,7 +27,9 @@ pub fn run() -> Result<()> {
         ensure!(admin == ["22"], "from an admin address {address} has {admin:?} open, expected 22");
         let own = open_ports(&stage, None, address, "1-65535")?;
         ensure!(own == ["9099"], "from the control plane {address} has {own:?} open, expected 9099");
-        println!("{family}, all 65535 ports: nothing for a stranger, 22 for an admin, 9099 for the control plane");
+        println!(
+            "{family}, all 65535 ports: nothing for a stranger, 22 for an admin, 9099 for the control plane"
+        );
     }
     second_use_is_refused(&stage, &host)?;
     println!("a second use of the enrolment token: refused and audited");
@@ -36,23 +38,29 @@ pub fn run() -> Result<()> {
 
 /// The addresses of a probe.
 fn addresses(stage: &Stage, number: &str) -> Result<Vec<String>> {
-    let text = stage.holdfast(&["lab", "probe", "--number", number, "--", "ip", "-o", "addr", "show", "scope", "global"])?;
+    let text = stage.holdfast(&[
+        "lab", "probe", "--number", number, "--", "ip", "-o", "addr", "show", "scope", "global",
+    ])?;
     let fields = text.lines().filter_map(|line| line.split_whitespace().nth(3));
     Ok(fields.filter_map(|field| field.split('/').next()).map(str::to_owned).collect())
 }
 
 /// Ports that answer. Dropped packets make a scan slow, so it does not wait long for them.
 fn open_ports(stage: &Stage, probe: Option<&str>, address: &str, ports: &str) -> Result<Vec<String>> {
-    let mut scan = vec!["nmap", "-n", "-Pn", "-sS", "--min-rate", "6000", "--max-retries", "1", "-oG", "-", "-p", ports];
+    let mut scan =
+        vec!["nmap", "-n", "-Pn", "-sS", "--min-rate", "6000", "--max-retries", "1", "-oG", "-", "-p", ports];
     if address.contains(':') {
         scan.push("-6");
     }
     scan.push(address);
     let text = match probe {
-        Some(number) => stage.holdfast(&[&["lab", "probe", "--number", number, "--"], scan.as_slice()].concat())?,
+        Some(number) => {
+            stage.holdfast(&[&["lab", "probe", "--number", number, "--"], scan.as_slice()].concat())?
+        }
         None => crate::command::output(scan[0], &scan[1..])?,
     };
-    let listed = text.lines().filter_map(|line| line.split("Ports: ").nth(1)).flat_map(|ports| ports.split(", "));
+    let listed =
+        text.lines().filter_map(|line| line.split("Ports: ").nth(1)).flat_map(|ports| ports.split(", "));
     Ok(listed
         .filter(|port| port.contains("/open/"))
         .filter_map(|port| port.split('/').next())
@@ -70,7 +78,9 @@ fn second_use_is_refused(stage: &Stage, host: &Host<'_>) -> Result<()> {
         .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
         .collect();
     ensure!(token.len() == 43, "the token in the user-data has {} characters", token.len());
-    let url = host.exec("sed -n 's/.*\"control_plane_url\": *\"\\([^\"]*\\)\".*/\\1/p' /etc/holdfast-agent/bootstrap.json")?;
+    let url = host.exec(
+        "sed -n 's/.*\"control_plane_url\": *\"\\([^\"]*\\)\".*/\\1/p' /etc/holdfast-agent/bootstrap.json",
+    )?;
     let body = format!(
         "{{\"token\":\"{token}\",\"csr_pem\":\"-----BEGIN CERTIFICATE REQUEST-----\",\"boot_id\":\"x\",\"agent_version\":\"0\"}}"
     );
@@ -81,6 +91,9 @@ fn second_use_is_refused(stage: &Stage, host: &Host<'_>) -> Result<()> {
     let status = host.exec(&line)?;
     ensure!(status.trim() == "403", "a second use was answered with {status}");
     let trail = stage.trail(host.name)?;
-    ensure!(trail.iter().any(|line| line == "server.enrol refused"), "the refusal is not in the trail: {trail:?}");
+    ensure!(
+        trail.iter().any(|line| line == "server.enrol refused"),
+        "the refusal is not in the trail: {trail:?}"
+    );
     Ok(())
 }

@@ -51,7 +51,13 @@ pub fn run() -> Result<()> {
     ensure!(list.iter().all(|finding| finding["proof"].is_object()), "a finding without proof");
     println!("{} findings of this machine, each with its proof", list.len());
 
-    for (page, file) in [("/", "overview"), ("/servers", "servers"), (&format!("/servers/{name}"), "server"), ("/audit", "audit"), ("/runs", "runs")] {
+    for (page, file) in [
+        ("/", "overview"),
+        ("/servers", "servers"),
+        (&format!("/servers/{name}"), "server"),
+        ("/audit", "audit"),
+        ("/runs", "runs"),
+    ] {
         browser.go(&format!("{origin}{page}"))?;
         ensure!(!browser.text()?.trim().is_empty(), "`{page}` is empty");
         browser.picture(&pictures.join(format!("{file}-1280.png")))?;
@@ -61,7 +67,8 @@ pub fn run() -> Result<()> {
     narrow.go(link["address"].as_str().context("no link")?)?;
     narrow.press("form button")?;
     narrow.go(&format!("{origin}/security"))?;
-    let overflow = narrow.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")?;
+    let overflow =
+        narrow.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")?;
     ensure!(overflow.as_i64() == Some(0), "the Security page is {overflow} px wider than a narrow window");
     narrow.picture(&pictures.join("security-narrow.png"))?;
     println!("pictures are in {}", pictures.display());

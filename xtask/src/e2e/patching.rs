@@ -66,7 +66,8 @@ pub fn run() -> Result<()> {
 
     println!("{}", stage.holdfast(&["audit", "verify"])?.trim());
     let trail = stage.trail("loop-1")?;
-    for entry in ["server.provision done", "server.enrol done", "security.patch begun", "security.patch done"] {
+    for entry in ["server.provision done", "server.enrol done", "security.patch begun", "security.patch done"]
+    {
         ensure!(trail.iter().any(|line| line == entry), "the trail has no `{entry}`: {trail:?}");
     }
     Ok(())

@@ -60,9 +60,9 @@ fn killed_dpkg(stage: &Stage, host: &Host<'_>) -> Result<()> {
     let before = host.picture()?;
     stage.holdfast(&["server", "patch", host.name, "--yes", "--detach"])?;
     stage.until("dpkg configures the canary", Duration::from_secs(180), || {
-        Ok(host.try_exec("pgrep -f lab-canary.postinst")?.status.success())
+        Ok(host.try_exec("pgrep -f [l]ab-canary.postinst")?.status.success())
     })?;
-    host.exec("pkill -KILL -x apt-get; pkill -KILL -x dpkg; pkill -KILL -f lab-canary.postinst; true")?;
+    host.exec("pkill -KILL -x apt-get; pkill -KILL -x dpkg; pkill -KILL -f [l]ab-canary.postinst; true")?;
     let run = stage.newest_run(host.name)?;
     stage.holdfast_ends(&["run", "follow", run["record"]["id"].as_str().unwrap_or_default()], ROLLED_BACK)?;
     host.must_be(&before)?;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Output, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,8 @@ struct Process {
     child: Child,
     /// The control plane ends when this closes, also when this program is killed.
     _lifeline: ChildStdin,
+    /// Open for as long as it may print.
+    _printed: BufReader<ChildStdout>,
 }
 
 impl Stage {
@@ -61,14 +63,17 @@ impl Stage {
             .spawn()
             .context("cannot start `holdfast up`")?;
         let lifeline = child.stdin.take().context("no lifeline")?;
-        let printed = BufReader::new(child.stdout.take().context("no output")?);
-        self.process = Some(Process { child, _lifeline: lifeline });
-        for line in printed.lines() {
-            if let Some(link) = line?.trim().strip_prefix("sign in  ") {
+        let mut printed = BufReader::new(child.stdout.take().context("no output")?);
+        let mut line = String::new();
+        while printed.read_line(&mut line)? > 0 {
+            if let Some(link) = line.trim().strip_prefix("sign in  ") {
                 self.sign_in = link.to_owned();
+                self.process = Some(Process { child, _lifeline: lifeline, _printed: printed });
                 return Ok(());
             }
+            line.clear();
         }
+        child.wait()?;
         bail!("`holdfast up` ended early; see {}", self.data.join("control-plane.log").display());
     }
 
@@ -150,11 +155,17 @@ impl Stage {
     /// Runs `holdfast --json`; it must succeed and print JSON.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         let text = self.holdfast(&[&["--json"], arguments].concat())?;
-        serde_json::from_str(&text).with_context(|| format!("`holdfast {}` printed no JSON", arguments.join(" ")))
+        serde_json::from_str(&text)
+            .with_context(|| format!("`holdfast {}` printed no JSON", arguments.join(" ")))
     }
 
     /// Waits until `condition` holds, asking twice a second.
-    pub fn until(&self, what: &str, patience: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    pub fn until(
+        &self,
+        what: &str,
+        patience: Duration,
+        mut condition: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
         let until = Instant::now() + patience;
         while Instant::now() < until {
             if condition()? {
@@ -169,7 +180,9 @@ impl Stage {
     pub fn await_feeds(&self) -> Result<()> {
         self.until("the feeds are read", Duration::from_secs(120), || {
             let feeds = self.json(&["feed", "list"])?;
-            Ok(feeds.as_array().is_some_and(|feeds| feeds.iter().all(|feed| feed["stale"] == Value::Bool(false))))
+            Ok(feeds
+                .as_array()
+                .is_some_and(|feeds| feeds.iter().all(|feed| feed["stale"] == Value::Bool(false))))
         })
     }
 

@@ -83,6 +83,7 @@ async fn broken_updates(lab: &Lab, host: &Host) {
         Canary::Good,
         Canary::PostinstFails,
         Canary::PreinstFails,
+        Canary::NeedsReboot,
         Canary::ServiceFails,
         Canary::BreaksAtReboot,
         Canary::FillsDisk { mebibytes: 32 },
@@ -98,6 +99,10 @@ async fn broken_updates(lab: &Lab, host: &Host) {
             Canary::PostinstFails => {
                 assert_eq!(code(lab, name, &only_canary).await, Some(100));
                 assert_eq!(code(lab, name, half_done).await, Some(0));
+            }
+            Canary::NeedsReboot => {
+                assert_eq!(code(lab, name, &only_canary).await, Some(0));
+                assert_eq!(code(lab, name, "test -e /run/reboot-required").await, Some(0));
             }
             Canary::PreinstFails => assert_eq!(code(lab, name, &only_canary).await, Some(100)),
             Canary::ServiceFails => {

@@ -280,7 +280,7 @@ async fn a_stored_step_nobody_knows_parks_the_run() {
     let lease = runs::Lease { owner: "other".into(), until: kitchen.clock.now() };
     let mut record = store.claim(&lease, kitchen.clock.now()).await.unwrap().unwrap();
     record.step = "stir".into();
-    store.commit(&record, &lease, &[], true).await.unwrap();
+    store.commit(&record, &lease, &[], &runs::Closing { release: true, obeyed: None }).await.unwrap();
     let record = settle(&kitchen, &engine, &store, run).await;
     assert_eq!(record.status, Status::NeedsOperator);
     assert_eq!(record.problem.unwrap().code.0, "run.unreadable");

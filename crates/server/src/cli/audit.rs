@@ -39,7 +39,10 @@ impl AuditCommand {
             }
             Self::Verify => verify(context).await,
             Self::Export => {
-                open(context).await?.export(|line| println!("{}", serde_json::to_string(&line).unwrap_or_default())).await?;
+                open(context)
+                    .await?
+                    .export(|line| println!("{}", serde_json::to_string(&line).unwrap_or_default()))
+                    .await?;
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -68,7 +71,9 @@ async fn verify(context: &Context) -> Result<ExitCode, CliError> {
     } else {
         match &found.fault {
             None => println!("{} entries, an unbroken chain; head {}", found.entries, found.head),
-            Some(fault) => println!("The audit trail is broken: {fault}. {} entries before it are good.", found.entries),
+            Some(fault) => {
+                println!("The audit trail is broken: {fault}. {} entries before it are good.", found.entries)
+            }
         }
     }
     Ok(if found.fault.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -45,7 +45,8 @@ impl Client {
                 .found(found)
                 .next("start it with `holdfast up`, or name its data directory with `--data`")
         };
-        let text = std::fs::read(&file).map_err(|error| not_running(format!("`{}`: {error}", file.display())))?;
+        let text =
+            std::fs::read(&file).map_err(|error| not_running(format!("`{}`: {error}", file.display())))?;
         let door: Door = serde_json::from_slice(&text).map_err(|error| not_running(error.to_string()))?;
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -62,8 +63,10 @@ impl Client {
 
     /// Sends a request and gives the answer as it comes.
     pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Response, CliError> {
-        let mut request =
-            self.http.request(method, format!("http://{}/api{path}", self.address)).bearer_auth(self.token.expose());
+        let mut request = self
+            .http
+            .request(method, format!("http://{}/api{path}", self.address))
+            .bearer_auth(self.token.expose());
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -84,7 +87,12 @@ impl Client {
         })
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, CliError> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, CliError> {
         let response = self.send(method, path, body).await?;
         Ok(response.json().await.context("the control plane's answer is not of the expected form")?)
     }

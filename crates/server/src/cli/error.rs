@@ -46,7 +46,9 @@ impl CliError {
             }
             (Self::Problem(problem), false) => {
                 eprintln!("error: {}", problem.what);
-                for (word, text) in [("found", &problem.found), ("state", &problem.state), ("hint", &problem.next)] {
+                for (word, text) in
+                    [("found", &problem.found), ("state", &problem.state), ("hint", &problem.next)]
+                {
                     if let Some(text) = text {
                         eprintln!("  {word}: {text}");
                     }

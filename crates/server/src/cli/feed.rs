@@ -38,7 +38,13 @@ impl FeedCommand {
                     (true, None) => "stale".to_owned(),
                     (false, None) => "fresh".to_owned(),
                 };
-                vec![text(&feed["kind"]), feed["records"].to_string(), text(&feed["as_of"]), table::ago(success), state]
+                vec![
+                    text(&feed["kind"]),
+                    feed["records"].to_string(),
+                    text(&feed["as_of"]),
+                    table::ago(success),
+                    state,
+                ]
             })
             .collect();
         table::print(&["feed", ">records", "as of", "read", "state"], &rows);

@@ -21,7 +21,8 @@ pub async fn follow(client: &Client, run: RunId, json: bool) -> Result<ExitCode,
     let mut follower = Follower { after: 0, state: Value::Null, bar, json };
     let mut tries = 0;
     loop {
-        let response = client.send(Method::GET, &format!("/runs/{run}/events?after={}", follower.after), None).await;
+        let response =
+            client.send(Method::GET, &format!("/runs/{run}/events?after={}", follower.after), None).await;
         match response {
             Ok(response) => {
                 tries = 0;
@@ -29,7 +30,9 @@ pub async fn follow(client: &Client, run: RunId, json: bool) -> Result<ExitCode,
                     break;
                 }
             }
-            Err(CliError::Problem(problem)) if problem.code.0 != "command.no_control_plane" => return Err(problem.into()),
+            Err(CliError::Problem(problem)) if problem.code.0 != "command.no_control_plane" => {
+                return Err(problem.into());
+            }
             Err(error) => {
                 tries += 1;
                 if tries > RECONNECTS {

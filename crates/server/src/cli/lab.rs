@@ -232,7 +232,9 @@ fn list(context: &Context, hosts: &[providers::Host]) {
         return;
     }
     if hosts.is_empty() {
-        println!("No hosts. `holdfast lab create NAME` makes a plain one, `holdfast server provision NAME` a managed one.");
+        println!(
+            "No hosts. `holdfast lab create NAME` makes a plain one, `holdfast server provision NAME` a managed one."
+        );
         return;
     }
     let rows: Vec<_> = hosts
@@ -261,9 +263,8 @@ fn snapshots(context: &Context, snapshots: &[providers::Snapshot]) {
         table::json(snapshots);
         return;
     }
-    let row = |snapshot: &providers::Snapshot| {
-        vec![snapshot.name.to_string(), table::ago(Some(snapshot.taken_at))]
-    };
+    let row =
+        |snapshot: &providers::Snapshot| vec![snapshot.name.to_string(), table::ago(Some(snapshot.taken_at))];
     table::print(&["snapshot", "taken"], &snapshots.iter().map(row).collect::<Vec<_>>());
 }
 

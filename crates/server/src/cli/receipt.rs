@@ -34,7 +34,8 @@ impl ReceiptCommand {
         match self {
             Self::Show { run } => {
                 let client = Client::open(context)?;
-                let receipt = client.send(reqwest::Method::GET, &format!("/runs/{run}/receipt"), None).await?;
+                let receipt =
+                    client.send(reqwest::Method::GET, &format!("/runs/{run}/receipt"), None).await?;
                 println!("{}", receipt.text().await.map_err(anyhow::Error::from)?);
             }
             Self::Verify { file, public_key } => verify(context, &file, public_key.as_deref())?,
@@ -59,7 +60,17 @@ fn verify(context: &Context, file: &PathBuf, public_key: Option<&str>) -> Result
         println!("compare that key with the one you trust, or pass it with `--public-key`");
     }
     let cves: usize = receipt.closed.iter().map(|change| change.closed.len()).sum();
-    println!("{} of `{}`: {}, {}", receipt.kind, receipt.server_name, receipt.outcome.replace('_', " "), receipt.summary);
-    println!("{} packages changed, {cves} findings closed, ended at {}", receipt.packages.len(), receipt.ended_at);
+    println!(
+        "{} of `{}`: {}, {}",
+        receipt.kind,
+        receipt.server_name,
+        receipt.outcome.replace('_', " "),
+        receipt.summary
+    );
+    println!(
+        "{} packages changed, {cves} findings closed, ended at {}",
+        receipt.packages.len(),
+        receipt.ended_at
+    );
     Ok(())
 }

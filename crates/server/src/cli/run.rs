@@ -129,6 +129,11 @@ fn show(context: &Context, view: Value, journal: Vec<Value>) {
         println!("  {sign} {}", text(&step["title"]));
     }
     for line in journal {
-        println!("{}  {:<18} {}", text(&line["at"]).get(..19).unwrap_or_default(), text(&line["event"]), text(&line["detail"]));
+        println!(
+            "{}  {:<18} {}",
+            text(&line["at"]).get(..19).unwrap_or_default(),
+            text(&line["event"]),
+            text(&line["detail"])
+        );
     }
 }

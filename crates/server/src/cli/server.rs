@@ -156,7 +156,8 @@ impl ServerCommand {
             } => {
                 let operator_keys = ssh_keys.iter().map(read_key).collect::<Result<_, _>>()?;
                 let service = service.into();
-                let order = Order { name, provider, release, service, admin_networks, operator_keys, time_zone };
+                let order =
+                    Order { name, provider, release, service, admin_networks, operator_keys, time_zone };
                 return started(context, &client, client.post("/servers", order).await?, detach).await;
             }
             Self::Patch { name, all, plan, yes, detach, probe_limit, without_package_rollback } => {
@@ -179,8 +180,13 @@ impl ServerCommand {
                     println!("Nothing was changed.");
                     return Ok(ExitCode::SUCCESS);
                 }
-                return started(context, &client, client.post(&format!("/servers/{name}/patch"), made).await?, detach)
-                    .await;
+                return started(
+                    context,
+                    &client,
+                    client.post(&format!("/servers/{name}/patch"), made).await?,
+                    detach,
+                )
+                .await;
             }
             Self::Reboot { name, detach } => {
                 let run = client.post(&format!("/servers/{name}/reboot"), Value::Null).await?;
@@ -194,7 +200,8 @@ impl ServerCommand {
                 show(context, client.post(&format!("/servers/{name}/refresh"), Value::Null).await?);
             }
             Self::Probes { name, units, ports } => {
-                let mut probes: Vec<Probe> = units.into_iter().map(|unit| Probe::UnitActive { unit }).collect();
+                let mut probes: Vec<Probe> =
+                    units.into_iter().map(|unit| Probe::UnitActive { unit }).collect();
                 probes.extend(ports.into_iter().map(|port| Probe::HttpOk {
                     address: IpAddr::from([127, 0, 0, 1]),
                     port,
@@ -287,8 +294,19 @@ fn list(context: &Context, servers: Vec<Value>) {
         return;
     }
     let rows: Vec<_> = servers.iter().map(row).collect();
-    let headings =
-        ["name", "state", "system", ">pending", ">security", ">kev", ">critical", ">high", ">fixable", "reboot", "seen"];
+    let headings = [
+        "name",
+        "state",
+        "system",
+        ">pending",
+        ">security",
+        ">kev",
+        ">critical",
+        ">high",
+        ">fixable",
+        "reboot",
+        "seen",
+    ];
     table::print(&headings, &rows);
 }
 

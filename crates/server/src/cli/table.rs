@@ -8,7 +8,8 @@ use jiff::{Timestamp, Unit};
 /// with `>` are aligned to the right.
 pub fn print(headings: &[&str], rows: &[Vec<String>]) {
     let right: Vec<bool> = headings.iter().map(|heading| heading.starts_with('>')).collect();
-    let headings: Vec<String> = headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
+    let headings: Vec<String> =
+        headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
     let wide = |column: usize| {
         let cells = rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)

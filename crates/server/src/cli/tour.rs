@@ -29,7 +29,10 @@ pub async fn run(context: &Context) -> Result<ExitCode, CliError> {
     let name: HostName = NAME.parse().map_err(anyhow::Error::from)?;
     let known: Vec<Value> = client.get("/servers").await?;
     if known.iter().any(|server| server["name"] == NAME) {
-        return Err(anyhow::anyhow!("there is a `{NAME}` already; `holdfast server destroy {NAME}` makes room").into());
+        return Err(anyhow::anyhow!(
+            "there is a `{NAME}` already; `holdfast server destroy {NAME}` makes room"
+        )
+        .into());
     }
     say("1. A new host: created, hardened by cloud-init alone, enrolled with a token that works once.");
     let order = json!({ "name": name, "provider": "lab", "release": "debian-12", "service": "bare" });
@@ -65,13 +68,16 @@ pub async fn run(context: &Context) -> Result<ExitCode, CliError> {
     expect(patch(context, &client).await?, ExitCode::from(3))?;
 
     say("That was the loop. The trail of it:");
-    println!("   holdfast audit list --target {NAME}\n   holdfast audit verify\n   {pages}/audit?target={NAME}");
+    println!(
+        "   holdfast audit list --target {NAME}\n   holdfast audit verify\n   {pages}/audit?target={NAME}"
+    );
     println!("   `holdfast server destroy {NAME}` removes the host.");
     Ok(ExitCode::SUCCESS)
 }
 
 async fn patch(context: &Context, client: &Client) -> Result<ExitCode, CliError> {
-    let plan: PatchPlan = client.post(&format!("/servers/{NAME}/plan"), json!({ "scope": "security" })).await?;
+    let plan: PatchPlan =
+        client.post(&format!("/servers/{NAME}/plan"), json!({ "scope": "security" })).await?;
     print_plan(&plan);
     let run: Started = client.post(&format!("/servers/{NAME}/patch"), plan).await?;
     println!("   Live: {}/runs/{}", client.pages(), run.run);

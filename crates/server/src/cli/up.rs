@@ -54,7 +54,11 @@ impl Up {
         let _lock = lock(context)?;
         for folder in &self.feeds {
             if !folder.is_dir() {
-                return Err(anyhow::anyhow!("`{}` is not a directory; `--feeds` takes one", folder.display()).into());
+                return Err(anyhow::anyhow!(
+                    "`{}` is not a directory; `--feeds` takes one",
+                    folder.display()
+                )
+                .into());
             }
         }
         let pages = TcpListener::bind(self.listen)
@@ -81,7 +85,10 @@ impl Up {
             listen: pages.local_addr().context("cannot tell the address of the pages")?,
             agent_listen,
             feeds: FeedSource::of(self.feeds.clone()),
-            agent_binary: self.agent_binary.clone().unwrap_or_else(|| beside.with_file_name("holdfast-agent")),
+            agent_binary: self
+                .agent_binary
+                .clone()
+                .unwrap_or_else(|| beside.with_file_name("holdfast-agent")),
             lab: lab.is_ok(),
         };
         let app = App::open(config, Parts::default()).await?;
@@ -114,9 +121,9 @@ impl Up {
             return Err("needs root".to_owned());
         }
         let state = std::path::Path::new("/nonexistent");
-        let blocking = providers::lab::doctor(state).into_iter().find(|finding| {
-            finding.severity == providers::lab::Severity::Blocks
-        });
+        let blocking = providers::lab::doctor(state)
+            .into_iter()
+            .find(|finding| finding.severity == providers::lab::Severity::Blocks);
         match blocking {
             Some(finding) => Err(format!("{}; {}", finding.what, finding.hint)),
             None => Ok(()),

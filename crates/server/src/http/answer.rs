@@ -2,7 +2,9 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use base::Problem;
@@ -24,6 +26,27 @@ impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         (status_of(&self.0), Json(self.0)).into_response()
     }
+}
+
+/// Turns refusals that the framework writes by itself, as for a wrong method or a path
+/// that is no UTF-8, into problems: programs then read one form only.
+pub async fn only_problems(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !status.is_client_error() || is_json {
+        return response;
+    }
+    let problem = Problem::new("request.malformed", format!("could not take `{method} {path}`"))
+        .found(status.canonical_reason().unwrap_or("a malformed request").to_lowercase())
+        .state("Nothing was changed");
+    let allowed = response.headers().get(header::ALLOW).cloned();
+    let mut answer = (status, Json(problem)).into_response();
+    if let Some(allowed) = allowed {
+        answer.headers_mut().insert(header::ALLOW, allowed);
+    }
+    answer
 }
 
 /// The status for a problem: by its code, never by its text.

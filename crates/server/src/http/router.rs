@@ -9,7 +9,7 @@ use axum::{
 };
 use base::Problem;
 
-use super::{ApiProblem, headers};
+use super::{ApiProblem, answer, headers};
 use crate::{access, app::App, audit, exposure, hosts, patching};
 
 /// The largest body of a request. Orders and forms are far smaller.
@@ -40,7 +40,8 @@ pub fn router(app: App) -> Router {
         .route("/sign-in-links", post(access::api::issue_link))
         .fallback(async |uri: Uri| {
             ApiProblem(Problem::new("route.unknown", format!("there is nothing at `{}`", uri.path())))
-        });
+        })
+        .layer(middleware::from_fn(answer::only_problems));
     Router::new()
         .nest("/api", api)
         .merge(crate::pages::router())

@@ -76,7 +76,9 @@ async fn look(agent: &dyn AgentApi, key: &JobKey, verb: &Verb, line: u64) -> Res
 fn standing(state: JobState, verb: &Verb) -> Job {
     match state {
         JobState::Queued => Job::Running { why: format!("the host is about to {}", in_words(verb)) },
-        JobState::Running { .. } => Job::Running { why: format!("the host is at work to {}", in_words(verb)) },
+        JobState::Running { .. } => {
+            Job::Running { why: format!("the host is at work to {}", in_words(verb)) }
+        }
         JobState::Succeeded { outcome } => Job::Succeeded(outcome),
         JobState::Failed { failure } => Job::Failed(failure),
     }

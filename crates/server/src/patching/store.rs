@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use base::{Problem, RunId};
 use jiff::Timestamp;
-use runs::{Event, JournalLine, Lease, Next, RunRecord, RunStore, Signal, SignalKind, Status, StoreError};
+use runs::{
+    Closing, Event, JournalLine, Lease, Next, RunRecord, RunStore, Signal, SignalKind, Status, StoreError,
+};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     Condition, QueryOrder, QuerySelect, SqlErr, TransactionTrait,
@@ -310,11 +312,11 @@ impl RunStore for RunTable {
         record: &RunRecord,
         lease: &Lease,
         lines: &[JournalLine],
-        release: bool,
+        closing: &Closing,
     ) -> Result<(), StoreError> {
         let text = serde_json::to_string(record).map_err(StoreError::backend)?;
         let transaction = self.0.begin().await.map_err(backend)?;
-        let (owner, until) = match release {
+        let (owner, until) = match closing.release {
             true => (None, None),
             false => (Some(lease.owner.clone()), Some(stored(lease.until))),
         };
@@ -335,6 +337,14 @@ impl RunStore for RunTable {
             transaction.rollback().await.map_err(backend)?;
             return Err(StoreError::LeaseLost { run: record.id });
         }
+        if let Some(obeyed) = closing.obeyed {
+            signal::Entity::delete_many()
+                .filter(signal::Column::Run.eq(record.id.to_string()))
+                .filter(signal::Column::Number.lte(obeyed))
+                .exec(&transaction)
+                .await
+                .map_err(backend)?;
+        }
         if !lines.is_empty() {
             let rows = lines.iter().map(|line| journal_row(record.id, line));
             journal::Entity::insert_many(rows).exec_without_returning(&transaction).await.map_err(backend)?;
@@ -342,23 +352,17 @@ impl RunStore for RunTable {
         transaction.commit().await.map_err(backend)
     }
 
-    async fn take_signals(&self, run: RunId) -> Result<Vec<Signal>, StoreError> {
+    async fn signals(&self, run: RunId) -> Result<Vec<(i64, Signal)>, StoreError> {
         let waiting = signal::Entity::find()
             .filter(signal::Column::Run.eq(run.to_string()))
             .order_by_asc(signal::Column::Number)
             .all(&self.0)
             .await
             .map_err(backend)?;
-        let Some(last) = waiting.last() else { return Ok(Vec::new()) };
-        signal::Entity::delete_many()
-            .filter(signal::Column::Run.eq(run.to_string()))
-            .filter(signal::Column::Number.lte(last.number))
-            .exec(&self.0)
-            .await
-            .map_err(backend)?;
-        let signals = waiting
-            .into_iter()
-            .filter_map(|row| SignalKind::from_name(&row.kind).map(|kind| Signal { kind, actor: row.actor }));
+        let signals = waiting.into_iter().filter_map(|row| {
+            let kind = SignalKind::from_name(&row.kind)?;
+            Some((row.number, Signal { kind, actor: row.actor }))
+        });
         Ok(signals.collect())
     }
 

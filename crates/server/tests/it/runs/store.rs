@@ -6,14 +6,17 @@ use std::{sync::Arc, time::Duration};
 use base::RunId;
 use jiff::Timestamp;
 use runs::{
-    Event, JournalLine, Lease, MemoryStore, Next, Outcome, Phase, RunRecord, RunStore, Signal, SignalKind,
-    Status, StoreError,
+    Closing, Event, JournalLine, Lease, MemoryStore, Next, Outcome, Phase, RunRecord, RunStore, Signal,
+    SignalKind, Status, StoreError,
 };
 use server::patching::RunTable;
 
 fn now() -> Timestamp {
     "2026-11-24T09:00:00Z".parse().unwrap()
 }
+
+/// A commit that gives the lease back.
+const CLOSED: Closing = Closing { release: true, obeyed: None };
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -78,7 +81,7 @@ async fn one_open_run_per_subject(store: &dyn RunStore) {
     created(store, "b").await;
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
-    store.commit(&ended(first), &soon("x"), &[], true).await.unwrap();
+    store.commit(&ended(first), &soon("x"), &[], &CLOSED).await.unwrap();
     store.create(&second, line(&second)).await.unwrap();
 }
 
@@ -102,16 +105,16 @@ async fn who_has_lost_its_lease_can_write_nothing(store: &dyn RunStore) {
     store.claim(&lease("y", later + seconds(30)), later).await.unwrap().unwrap();
     let mut moved = run.clone();
     moved.step = "install_packages".to_owned();
-    let lost = store.commit(&moved, &soon("x"), &[line(&moved)], true).await;
+    let lost = store.commit(&moved, &soon("x"), &[line(&moved)], &CLOSED).await;
     assert!(matches!(lost, Err(StoreError::LeaseLost { run: lost }) if lost == run.id), "{lost:?}");
     let lost = store.renew(run.id, &soon("x")).await;
     assert!(matches!(lost, Err(StoreError::LeaseLost { .. })), "{lost:?}");
     assert_eq!(store.find(run.id).await.unwrap(), Some(run.clone()));
     // Nor who never had one, nor about a run that is not there.
     assert!(store.renew(RunId::new(), &soon("x")).await.is_err());
-    assert!(store.commit(&record("c"), &soon("x"), &[], true).await.is_err());
+    assert!(store.commit(&record("c"), &soon("x"), &[], &CLOSED).await.is_err());
     // The new owner goes on undisturbed.
-    store.commit(&moved, &lease("y", later), &[], false).await.unwrap();
+    store.commit(&moved, &lease("y", later), &[], &Closing::default()).await.unwrap();
     assert_eq!(store.find(run.id).await.unwrap(), Some(moved));
 }
 
@@ -119,9 +122,9 @@ async fn a_commit_keeps_the_lease_or_gives_it_back(store: &dyn RunStore) {
     let mut run = created(store, "a").await;
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
     run.state = serde_json::json!({ "tries": 3 });
-    store.commit(&run, &soon("x"), &[line(&run)], false).await.unwrap();
+    store.commit(&run, &soon("x"), &[line(&run)], &Closing::default()).await.unwrap();
     assert_eq!(store.claim(&soon("y"), now()).await.unwrap(), None);
-    store.commit(&run, &soon("x"), &[], true).await.unwrap();
+    store.commit(&run, &soon("x"), &[], &CLOSED).await.unwrap();
     assert_eq!(store.claim(&soon("y"), now()).await.unwrap(), Some(run));
 }
 
@@ -129,7 +132,7 @@ async fn a_run_sleeps_until_it_is_due(store: &dyn RunStore) {
     let mut run = created(store, "a").await;
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
     run.wake_at = now() + seconds(300);
-    store.commit(&run, &soon("x"), &[], true).await.unwrap();
+    store.commit(&run, &soon("x"), &[], &CLOSED).await.unwrap();
     assert_eq!(store.claim(&soon("x"), now() + seconds(299)).await.unwrap(), None);
     assert_eq!(store.next_wake().await.unwrap(), Some(run.wake_at));
     assert!(store.claim(&soon("x"), now() + seconds(300)).await.unwrap().is_some());
@@ -139,7 +142,7 @@ async fn a_clock_that_was_set_back_puts_no_run_to_sleep(store: &dyn RunStore) {
     let mut run = created(store, "a").await;
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
     run.wake_at = now() + Next::<()>::LONGEST_WAIT;
-    store.commit(&run, &soon("x"), &[], true).await.unwrap();
+    store.commit(&run, &soon("x"), &[], &CLOSED).await.unwrap();
     // The longest wait is a wait.
     assert_eq!(store.claim(&soon("x"), now()).await.unwrap(), None);
     let back = now() - seconds(3600);
@@ -151,7 +154,7 @@ async fn a_signal_wakes_a_run_that_rests(store: &dyn RunStore) {
         let mut run = created(store, &status.name()).await;
         store.claim(&soon("x"), now()).await.unwrap().unwrap();
         run.status = status;
-        store.commit(&run, &soon("x"), &[], true).await.unwrap();
+        store.commit(&run, &soon("x"), &[], &CLOSED).await.unwrap();
         assert_eq!(store.claim(&soon("x"), now()).await.unwrap(), None);
         let [first, second] = [SignalKind::Resume, SignalKind::Cancel]
             .map(|kind| Signal { kind, actor: "operator:ann".to_owned() });
@@ -159,9 +162,16 @@ async fn a_signal_wakes_a_run_that_rests(store: &dyn RunStore) {
         store.signal(run.id, &second).await.unwrap();
         let woken = store.claim(&soon("x"), now()).await.unwrap();
         assert_eq!(woken.map(|woken| woken.id), Some(run.id));
-        assert_eq!(store.take_signals(run.id).await.unwrap(), [first, second]);
-        assert_eq!(store.take_signals(run.id).await.unwrap(), []);
-        store.commit(&run, &soon("x"), &[], true).await.unwrap();
+        let waiting = store.signals(run.id).await.unwrap();
+        assert_eq!(waiting.iter().map(|(_, signal)| signal).collect::<Vec<_>>(), [&first, &second]);
+        // Whoever dies before the commit that obeys them leaves them for the next.
+        assert_eq!(store.signals(run.id).await.unwrap(), waiting);
+        let one = Closing { release: false, obeyed: Some(waiting[0].0) };
+        store.commit(&run, &soon("x"), &[], &one).await.unwrap();
+        assert_eq!(store.signals(run.id).await.unwrap(), waiting[1..]);
+        let rest = Closing { release: true, obeyed: Some(waiting[1].0) };
+        store.commit(&run, &soon("x"), &[], &rest).await.unwrap();
+        assert_eq!(store.signals(run.id).await.unwrap(), []);
         assert_eq!(store.claim(&soon("x"), now()).await.unwrap(), None);
     }
     let unknown = Signal { kind: SignalKind::Pause, actor: "operator:ann".to_owned() };
@@ -174,12 +184,12 @@ async fn a_signal_wakes_a_run_that_sleeps_and_no_run_that_has_ended(store: &dyn 
     let mut run = created(store, "a").await;
     store.claim(&soon("x"), now()).await.unwrap().unwrap();
     run.wake_at = now() + seconds(300);
-    store.commit(&run, &soon("x"), &[], true).await.unwrap();
+    store.commit(&run, &soon("x"), &[], &CLOSED).await.unwrap();
     let pause = Signal { kind: SignalKind::Pause, actor: "operator:ann".to_owned() };
     store.signal(run.id, &pause).await.unwrap();
     assert!(store.claim(&soon("x"), now()).await.unwrap().is_some());
-    assert_eq!(store.take_signals(run.id).await.unwrap(), [pause.clone()]);
-    store.commit(&ended(run.clone()), &soon("x"), &[], true).await.unwrap();
+    assert_eq!(store.signals(run.id).await.unwrap()[0].1, pause);
+    store.commit(&ended(run.clone()), &soon("x"), &[], &CLOSED).await.unwrap();
     store.signal(run.id, &pause).await.unwrap();
     assert_eq!(store.claim(&soon("x"), now() + seconds(9000)).await.unwrap(), None);
     assert_eq!(store.next_wake().await.unwrap(), None);
