@@ -1,8 +1,8 @@
 //! Claims due runs, calls their steps, and commits what comes of them.
 
 use std::{
-    collections::BTreeMap,
-    sync::Arc,
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -104,6 +104,28 @@ pub struct Engine {
     desk: Arc<Desk>,
     programs: BTreeMap<&'static str, Arc<dyn AnyProgram>>,
     nudge: Notify,
+    /// Runs that this engine carries now. A wall clock that jumps ends its own leases
+    /// early; without this it would then carry the same run twice at once.
+    carried: Mutex<HashSet<RunId>>,
+}
+
+/// A run's place among those at work; given back also when a step panics.
+struct Carried {
+    engine: Arc<Engine>,
+    run: RunId,
+}
+
+impl Carried {
+    fn begin(engine: &Arc<Engine>, run: RunId) -> Option<Self> {
+        let mut carried = engine.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.insert(run).then(|| Self { engine: engine.clone(), run })
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.engine.carried.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+    }
 }
 
 /// What became of a run that was worked on.
@@ -126,7 +148,7 @@ impl Engine {
         let (events, _) = broadcast::channel(1024);
         let desk = Arc::new(Desk { store, clock, hooks, events, owner });
         let programs = programs.into_iter().map(|program| (program.kind(), program)).collect();
-        Self { desk, programs, nudge: Notify::new() }
+        Self { desk, programs, nudge: Notify::new(), carried: Mutex::default() }
     }
 
     /// What happens from now on. A slow listener misses events, never the store.
@@ -188,9 +210,11 @@ impl Engine {
             while at_work.len() < CONCURRENT {
                 match self.desk.store.claim(&self.desk.lease(), self.desk.now()).await {
                     Ok(Some(record)) => {
+                        let Some(place) = Carried::begin(&self, record.id) else { break };
                         let engine = self.clone();
                         at_work.spawn(async move {
                             engine.carry(record).await;
+                            drop(place);
                         });
                     }
                     Ok(None) => break,
@@ -204,7 +228,11 @@ impl Engine {
                 () = &mut stop => break,
                 () = self.nudge.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                Some(_) = at_work.join_next() => {}
+                Some(ended) = at_work.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a step panicked; its run is tried again when its lease ends");
+                    }
+                }
             }
         }
         while at_work.join_next().await.is_some() {}

@@ -1,8 +1,9 @@
 //! The control plane as one value: every service, put together.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, os::unix::fs::DirBuilderExt, sync::Arc};
 
 use anyhow::Context;
+use axum::body::Bytes;
 use base::{Clock, HostName, Problem, Sha256, SystemClock};
 use providers::{
     VpsProvider,
@@ -86,7 +87,10 @@ impl Default for Parts {
 impl App {
     /// Opens the store and puts the services together. Starts nothing.
     pub async fn open(config: Config, parts: Parts) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data)
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)
             .with_context(|| format!("cannot make the data directory `{}`", config.data.display()))?;
         let db = db::open_sqlite(&config.database())
             .await
@@ -104,10 +108,12 @@ impl App {
             Some(providers) => (providers, vec![config.agent_listen.ip()]),
             None => providers_of(&config).await?,
         };
+        let agent_program = read_agent(&config.agent_binary).await?;
         let welcome = Arc::new(Welcome {
             url: format!("https://{}", url_host(&addresses, config.agent_listen.port())),
             addresses: addresses.clone(),
-            agent_sha256: digest_of(&config.agent_binary).await?,
+            agent_sha256: Sha256::of(&agent_program),
+            agent_program,
         });
         let servers = Servers::new(db.clone(), clock.clone());
         let exposure = Exposure::new(db.clone(), clock.clone());
@@ -257,14 +263,14 @@ fn url_host(addresses: &[IpAddr], port: u16) -> String {
     }
 }
 
-/// The digest that goes into user-data. A control plane without an agent program can
-/// still watch, so a missing one is only said.
-async fn digest_of(agent: &std::path::Path) -> anyhow::Result<Sha256> {
+/// The agent program. A control plane without one can still watch, so a missing one is
+/// only said.
+async fn read_agent(agent: &std::path::Path) -> anyhow::Result<Bytes> {
     match tokio::fs::read(agent).await {
-        Ok(bytes) => Ok(Sha256::of(&bytes)),
+        Ok(bytes) => Ok(bytes.into()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             tracing::warn!(agent = %agent.display(), "no agent program: hosts cannot be provisioned");
-            Ok(Sha256::of(&[]))
+            Ok(Bytes::new())
         }
         Err(error) => {
             Err(error).with_context(|| format!("cannot read the agent program `{}`", agent.display()))

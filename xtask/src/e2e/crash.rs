@@ -53,7 +53,9 @@ pub fn run(sample: bool) -> Result<()> {
     agent_dies(&stage, round)?;
     round += 1;
     power_cut(&stage, round)?;
-    println!("{killed} kill points of the control plane, one of the agent, one power cut: every run ended");
+    round += 1;
+    power_cut_on_the_way_back(&stage, round)?;
+    println!("{killed} kill points of the control plane, one of the agent, two power cuts: every run ended");
     println!("{}", stage.holdfast(&["audit", "verify"])?.trim());
     Ok(())
 }
@@ -153,5 +155,25 @@ fn power_cut(stage: &Stage, round: u32) -> Result<()> {
     let outcome = ended["record"]["outcome"].as_str().unwrap_or("open");
     ensure!(["done", "rolled_back"].contains(&outcome), "after a power cut the run is {outcome}");
     println!("power cut during install: {outcome}");
+    Ok(())
+}
+
+/// The way back is cut short too, and begun anew.
+fn power_cut_on_the_way_back(stage: &Stage, round: u32) -> Result<()> {
+    stage.holdfast(&["lab", "canary", "postinst-fails", "--version", &version(round)])?;
+    stage.holdfast(&["server", "patch", "crash-1", "--yes", "--detach"])?;
+    let host = Host { stage, name: "crash-1" };
+    let run = stage.newest_run("crash-1")?["record"]["id"].as_str().unwrap_or_default().to_owned();
+    let restoring = format!("test -d /var/lib/holdfast-agent/jobs/{run}-restore-0");
+    stage.until("the former packages are put back", Duration::from_secs(180), || {
+        Ok(host.try_exec(&restoring)?.status.success())
+    })?;
+    stage.holdfast(&["lab", "power-cut", "crash-1"])?;
+    stage.holdfast(&["lab", "start", "crash-1"])?;
+    stage.try_holdfast(&["run", "follow", &run])?;
+    let ended = stage.newest_run("crash-1")?;
+    let summary = ended["record"]["summary"].as_str().unwrap_or_default();
+    ensure!(summary.contains("package by package"), "after a power cut on the way back: {summary}");
+    println!("power cut while packages were put back: {summary}");
     Ok(())
 }

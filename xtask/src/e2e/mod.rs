@@ -9,7 +9,11 @@ mod patching;
 mod rollback;
 mod stage;
 
-use std::process::Command;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Result, bail};
 
@@ -23,6 +27,7 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     packages::install(packages::LAB)?;
     packages::install(packages::TRIALS)?;
     command::build()?;
+    feeds()?;
     let sample = options.contains(&"--sample");
     match name {
         "pages" => pages::run(),
@@ -41,32 +46,71 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     }
 }
 
-/// Removes every lab from this machine.
+/// The feed directories of trials: those in `HOLDFAST_FEEDS`, separated by colons, else
+/// the ones that lie beside this tree.
+pub fn feeds() -> Result<Vec<PathBuf>> {
+    let beside = ["feeds", "feeds-2026-11"].map(|name| command::root().join("../shared").join(name));
+    let found: Vec<PathBuf> = match std::env::var_os("HOLDFAST_FEEDS") {
+        Some(folders) => std::env::split_paths(&folders).collect(),
+        None => beside.to_vec(),
+    };
+    if let Some(missing) = found.iter().find(|folder| !folder.is_dir()) {
+        bail!(
+            "trials read feeds from directories, and `{}` is none; name some in HOLDFAST_FEEDS",
+            missing.display()
+        );
+    }
+    Ok(found)
+}
+
+/// Where labs register themselves: a file each, which holds the lab's folder.
+const REGISTRY: &str = "/run/holdfast-lab";
+
+/// Removes the labs of earlier trials, also of killed ones. A lab that somebody works
+/// with is not touched.
 pub fn clean() -> Result<()> {
-    let holdfast = command::binaries().join("holdfast");
-    let status = Command::new(holdfast).args(["lab", "clean"]).status()?;
-    if !status.success() {
-        bail!("`holdfast lab clean` failed");
+    let Ok(labs) = std::fs::read_dir(REGISTRY) else { return Ok(()) };
+    for lab in labs.flatten() {
+        let Ok(folder) = std::fs::read_to_string(lab.path()) else { continue };
+        let folder = Path::new(folder.trim());
+        let Some(data) = folder.parent() else { continue };
+        if !data.parent().is_some_and(|parent| parent.ends_with(stage::TRIALS)) {
+            continue;
+        }
+        println!("removing what an earlier trial has left in {}", data.display());
+        let holdfast = command::binaries().join("holdfast");
+        let status =
+            Command::new(holdfast).arg("--data").arg(data).args(["lab", "clean", "--here"]).status()?;
+        if !status.success() {
+            bail!("`holdfast lab clean` failed for {}", data.display());
+        }
+        if data.exists() {
+            std::fs::remove_dir_all(data)?;
+        }
     }
     Ok(())
 }
 
-/// Machines, bridges, mounts and namespaces of labs that are still here.
-pub fn left_over() -> Result<Vec<String>> {
-    let mut left = Vec::new();
-    let mut look = |what: &str, text: String, sign: &str| {
-        left.extend(
-            text.lines().filter(|line| line.contains(sign)).map(|line| format!("{what}: {}", line.trim())),
-        );
+/// Everything outside a trial's folder that a lab makes: links, namespaces, mounts, loop
+/// devices, control groups and processes.
+pub fn traces() -> Result<BTreeSet<String>> {
+    let mut traces = BTreeSet::new();
+    let mut look = |what: &str, text: String, signs: &[&str]| {
+        let lines = text.lines().filter(|line| signs.iter().any(|sign| line.contains(sign)));
+        traces.extend(lines.map(|line| format!("{what}: {}", line.trim())));
     };
-    look("bridge", command::output("ip", &["-o", "link"])?, "labbr-");
-    look("namespace", command::output("ip", &["netns", "list"]).unwrap_or_default(), "lab");
-    look("mount", std::fs::read_to_string("/proc/mounts")?, "/lab/");
+    let links = command::output("ip", &["-br", "link"])?;
+    let links: Vec<&str> = links.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    look("link", links.join("\n"), &["labbr", "vb-", "lp-"]);
+    look("namespace", command::output("ip", &["netns", "list"]).unwrap_or_default(), &["lp-"]);
+    look("mount", std::fs::read_to_string("/proc/mounts")?, &[stage::TRIALS]);
+    look("loop device", command::output("losetup", &["-a"]).unwrap_or_default(), &["btrfs"]);
     look(
         "process",
-        command::output("ps", &["-eo", "pid,args"])?,
-        "[s]ystemd-nspawn".trim_matches(['[', ']']),
+        command::output("ps", &["-eo", "args"])?,
+        &["systemd-nspawn", "lab internal", "up --listen"],
     );
-    look("loop device", command::output("losetup", &["-a"]).unwrap_or_default(), "btrfs.img");
-    Ok(left)
+    let groups = command::output("find", &["/sys/fs/cgroup", "-type", "d", "-path", "*holdfast-lab/*"]);
+    look("control group", groups.unwrap_or_default(), &["holdfast-lab"]);
+    Ok(traces)
 }

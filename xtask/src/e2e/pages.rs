@@ -29,19 +29,18 @@ pub fn run() -> Result<()> {
     let origin = stage.sign_in.split("/sign-in").next().unwrap_or_default().to_owned();
     browser.go(&format!("{origin}/security"))?;
     let shown = browser.evaluate(
-        "Array.from(document.querySelectorAll('tbody tr')).map(row => \
-         Array.from(row.querySelectorAll('th, td')).map(cell => cell.innerText.trim()))",
+        "(() => { \
+           const cells = row => Array.from(row.querySelectorAll('th, td')).map(cell => cell.innerText.trim()); \
+           const place = cells(document.querySelector('thead tr')).findIndex(head => head.startsWith('Updates')); \
+           return Array.from(document.querySelectorAll('tbody tr')).map(cells).map(row => [row[0], row[place]]); \
+         })()",
     )?;
     let rows = shown.as_array().cloned().unwrap_or_default();
-    let row = rows.iter().find(|row| row[0].as_str().is_some_and(|cell| cell.contains(&name)));
+    let row = rows.iter().find(|row| row[0].as_str().is_some_and(|cell| cell.starts_with(&name)));
     let row = row.with_context(|| format!("the Security page has no row of `{name}`: {rows:?}"))?;
     let pending = pending_here()?;
-    let says = row.as_array().into_iter().flatten().any(|cell| {
-        cell.as_str().is_some_and(|cell| {
-            cell.split(|c: char| !c.is_ascii_digit()).any(|number| number.parse() == Ok(pending))
-        })
-    });
-    ensure!(says, "apt says {pending} updates are pending; the page shows {row}");
+    let says = row[1].as_str().and_then(|cell| cell.split_whitespace().next()?.replace(',', "").parse().ok());
+    ensure!(says == Some(pending), "apt says {pending} updates are pending; the page says {}", row[1]);
     println!("the Security page shows `{name}` with {pending} pending updates, as apt says");
     browser.picture(&pictures.join("security-1280.png"))?;
 

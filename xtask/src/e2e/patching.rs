@@ -59,7 +59,7 @@ pub fn run() -> Result<()> {
         .flatten()
         .map(|change| change["closed"].as_array().map_or(0, Vec::len))
         .sum();
-    ensure!(Value::from(closed) == before["summary"]["fixable"], "the receipt closes {closed} findings");
+    ensure!(closed == before["summary"]["fixable"], "the receipt closes {closed} findings");
     println!("receipt verified: {closed} findings closed");
     std::fs::write(&file, std::fs::read_to_string(&file)?.replace("loop-1", "loop-2"))?;
     stage.holdfast_ends(&["receipt", "verify", &file.display().to_string()], 1)?;

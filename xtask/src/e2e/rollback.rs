@@ -20,7 +20,7 @@ pub fn run() -> Result<()> {
 
     // The first breaks while all real security updates are pending too: they go back with it.
     package_scenario(&stage, &host, "postinst-fails", "a failing postinst, with every real update pending")?;
-    stage.holdfast(&["lab", "canary", "good", "--version", "1.0"])?;
+    stage.holdfast(&["lab", "canary", "good", "--version", "1.0", "--replace"])?;
     stage.holdfast(&["server", "patch", "roll-1", "--yes"])?;
     println!("the real updates alone: installed");
 
@@ -71,8 +71,8 @@ fn killed_dpkg(stage: &Stage, host: &Host<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A file system of the host's own under the folder that the update fills: full is full,
-/// and nobody else's disk is.
+/// The file system that the update writes to is full: a small one of its own under the
+/// package's folder, since a host's whole disk is this machine's.
 fn full_disk(stage: &Stage, host: &Host<'_>) -> Result<()> {
     stage.holdfast(&["lab", "canary", "fills-disk", "--version", "1.3"])?;
     host.exec("mkdir -p /opt/lab-canary && mount -t tmpfs -o size=64m tmpfs /opt/lab-canary")?;
@@ -82,7 +82,10 @@ fn full_disk(stage: &Stage, host: &Host<'_>) -> Result<()> {
     host.must_be(&before)?;
     host.exec("umount /opt/lab-canary && rmdir /opt/lab-canary")?;
     audited(stage, host, "package by package")?;
-    println!("a full disk: rolled back by packages; {} lists are equal", before.len());
+    println!(
+        "a full file system under the package: rolled back by packages; {} lists are equal",
+        before.len()
+    );
     Ok(())
 }
 

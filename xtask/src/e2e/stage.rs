@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::command;
 
+/// The folder below cargo's that holds the data directories of trials.
+pub const TRIALS: &str = "trials";
+
 /// A running control plane with an empty lab.
 pub struct Stage {
     data: PathBuf,
@@ -33,7 +36,7 @@ struct Process {
 impl Stage {
     /// Starts a control plane for the trial of this name.
     pub fn start(name: &str) -> Result<Self> {
-        let data = command::binaries().join("trials").join(format!("{name}-{}", std::process::id()));
+        let data = command::binaries().join(TRIALS).join(format!("{name}-{}", std::process::id()));
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
@@ -45,12 +48,10 @@ impl Stage {
 
     /// Starts the control plane again, with these variables in its environment.
     pub fn raise(&mut self, environment: &[(&str, &str)]) -> Result<()> {
-        let shared = command::root().join("../shared");
-        let feeds = [shared.join("feeds"), shared.join("feeds-2026-11")];
         let mut holdfast = self.command();
         holdfast.args(["up", "--listen", "127.0.0.1:0", "--agent-port", &self.agent_port()?.to_string()]);
         holdfast.arg("--until-stdin-closes");
-        for folder in &feeds {
+        for folder in super::feeds()? {
             holdfast.arg("--feeds").arg(folder);
         }
         let log = File::options().create(true).append(true).open(self.data.join("control-plane.log"))?;

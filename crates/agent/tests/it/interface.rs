@@ -64,8 +64,11 @@ async fn a_wrong_token_is_refused_and_guessing_is_cut_off() {
     {
         assert_eq!(attempt.send().await.unwrap().status(), 401);
     }
+    // Another server's token, presented with the control plane's own certificate.
+    let of_another_server = "b".repeat(TOKEN.len());
+    assert_ne!(of_another_server, TOKEN);
     for _ in 4..10 {
-        assert_eq!(hello().bearer_auth("guess").send().await.unwrap().status(), 401);
+        assert_eq!(hello().bearer_auth(&of_another_server).send().await.unwrap().status(), 401);
     }
     // Even the right token is not looked at any more.
     assert!(hello().bearer_auth(TOKEN).send().await.is_err());

@@ -16,6 +16,6 @@ pub struct Link {
 }
 
 pub(crate) async fn issue_link(State(app): State<App>, ApiCaller(caller): ApiCaller) -> ApiResult<Link> {
-    let token = app.access.issue_link(&caller.operator).await?;
+    let token = app.access.issue_link(&caller.actor(), &caller.operator).await?;
     Ok(Json(Link { path: format!("/sign-in?link={}", token.reveal()) }))
 }

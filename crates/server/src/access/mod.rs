@@ -4,7 +4,7 @@
 //! that another site cannot post in an operator's name.
 
 pub mod api;
-mod failures;
+pub(crate) mod failures;
 pub mod pages;
 mod service;
 mod store;

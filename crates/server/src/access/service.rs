@@ -86,8 +86,8 @@ impl Access {
     }
 
     /// A link that signs this operator in, once.
-    pub async fn issue_link(&self, operator: &str) -> Result<Token, Problem> {
-        self.audit.record(&Actor::System, "access.link", operator, Outcome::Done, None, "").await?;
+    pub async fn issue_link(&self, asked_by: &Actor, operator: &str) -> Result<Token, Problem> {
+        self.audit.record(asked_by, "access.link", operator, Outcome::Done, None, "").await?;
         Ok(self.issue(KIND_LINK, operator, LINK).await?.0)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     async fn a_link_works_once_and_only_as_a_link() {
         let (access, _folder) = access().await;
         let from = IpAddr::from([127, 0, 0, 1]);
-        let link = access.issue_link("ann").await.unwrap();
+        let link = access.issue_link(&Actor::System, "ann").await.unwrap();
         assert!(access.session(link.reveal()).await.unwrap().is_none());
         let session = access.sign_in(link.reveal(), from).await.unwrap();
         assert!(access.sign_in(link.reveal(), from).await.is_err());
@@ -196,7 +196,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(access.sign_in("guess", from).await.unwrap_err().code.0, "access.link");
         }
-        let link = access.issue_link("ann").await.unwrap();
+        let link = access.issue_link(&Actor::System, "ann").await.unwrap();
         assert_eq!(access.sign_in(link.reveal(), from).await.unwrap_err().code.0, "access.slow_down");
         assert!(access.sign_in(link.reveal(), IpAddr::from([203, 0, 113, 8])).await.is_ok());
     }

@@ -1,6 +1,10 @@
 //! Appending to the trail, and proving it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base::{AuditId, Clock, Problem, Redacted, RunId};
 use hmac::{Hmac, Mac};
@@ -156,7 +160,7 @@ impl Audit {
         let temporary = self.head_file.with_extension("new");
         let written = serde_json::to_vec(head)
             .map_err(std::io::Error::other)
-            .and_then(|bytes| std::fs::write(&temporary, bytes))
+            .and_then(|bytes| write_through(&temporary, &bytes))
             .and_then(|()| std::fs::rename(&temporary, &self.head_file));
         written.map_err(|error| {
             tracing::error!(%error, file = %self.head_file.display(), "cannot keep the head of the audit trail");
@@ -261,6 +265,14 @@ impl Audit {
             _ => Some(format!("the columns of entry {number} do not say what the entry says")),
         }
     }
+}
+
+/// Writes a file and waits until it is on the disk: a head that a power cut leaves empty
+/// would look like a trail that was tampered with.
+fn write_through(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(file)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn line(row: store::Model) -> Option<AuditLine> {

@@ -76,6 +76,9 @@ pub enum LabCommand {
         /// Its version.
         #[arg(long, default_value = "1.1")]
         version: String,
+        /// Withdraw every other package that was published before.
+        #[arg(long)]
+        replace: bool,
     },
     /// Run a program in a network namespace with an address of its own beside the hosts.
     Probe {
@@ -204,9 +207,12 @@ impl LabCommand {
             }
             Self::PowerCut { name } => open(context).await?.power_cut(&name).await?,
             Self::Start { name } => open(context).await?.start(&name).await?,
-            Self::Canary { flavour, version } => {
-                let package = Canary::from(flavour).package(&version);
-                open(context).await?.repo().publish(&[package]).await?;
+            Self::Canary { flavour, version, replace } => {
+                let repo = open(context).await?.repo();
+                if replace {
+                    repo.clear().await?;
+                }
+                repo.publish(&[Canary::from(flavour).package(&version)]).await?;
             }
             Self::Probe { number, argv } => {
                 let probe = open(context).await?.probe(number).await?;

@@ -7,7 +7,10 @@ use base::{Problem, RunId};
 use clap::Subcommand;
 
 use super::{CliError, Context, client::Client, table};
-use crate::patching::SignedReceipt;
+use crate::{
+    patching::{SignedReceipt, public_key_of},
+    secrets::Vault,
+};
 
 /// What can be done with receipts.
 #[derive(Debug, Subcommand)]
@@ -17,6 +20,8 @@ pub enum ReceiptCommand {
         /// The run.
         run: RunId,
     },
+    /// Print the public key that this control plane signs receipts with.
+    Key,
     /// Verify a receipt. Needs nothing but the file.
     Verify {
         /// The file.
@@ -37,6 +42,16 @@ impl ReceiptCommand {
                 let receipt =
                     client.send(reqwest::Method::GET, &format!("/runs/{run}/receipt"), None).await?;
                 println!("{}", receipt.text().await.map_err(anyhow::Error::from)?);
+            }
+            Self::Key => {
+                let file = context.data.join("master.key");
+                if !file.exists() {
+                    return Err(Problem::new("receipt.no_data", format!("there is no `{}`", file.display()))
+                        .next("name the data directory with `--data`")
+                        .into());
+                }
+                let vault = Vault::open(&file).map_err(anyhow::Error::from)?;
+                println!("{}", public_key_of(&vault));
             }
             Self::Verify { file, public_key } => verify(context, &file, public_key.as_deref())?,
         }
@@ -59,7 +74,6 @@ fn verify(context: &Context, file: &PathBuf, public_key: Option<&str>) -> Result
     if public_key.is_none() {
         println!("compare that key with the one you trust, or pass it with `--public-key`");
     }
-    let cves: usize = receipt.closed.iter().map(|change| change.closed.len()).sum();
     println!(
         "{} of `{}`: {}, {}",
         receipt.kind,
@@ -68,8 +82,9 @@ fn verify(context: &Context, file: &PathBuf, public_key: Option<&str>) -> Result
         receipt.summary
     );
     println!(
-        "{} packages changed, {cves} findings closed, ended at {}",
+        "{} packages changed, {}, ended at {}",
         receipt.packages.len(),
+        receipt.closed_in_words(),
         receipt.ended_at
     );
     Ok(())

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv6Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     process::ExitCode,
 };
@@ -16,6 +17,7 @@ use super::{CliError, Context, client, client::Client, table};
 use crate::{
     access,
     app::{App, Parts},
+    audit::Actor,
     config::Config,
     exposure::FeedSource,
     http,
@@ -95,7 +97,7 @@ impl Up {
         app.adopt_this_machine().await?;
         let token = app.access.issue_command_line(FIRST_OPERATOR).await?;
         client::leave(&app.config.command_line(), app.config.listen, token.reveal())?;
-        let link = app.access.issue_link(FIRST_OPERATOR).await?;
+        let link = app.access.issue_link(&Actor::System, FIRST_OPERATOR).await?;
         app.start();
         self.greet(&app, link.reveal(), &lab);
         let door = async {
@@ -136,6 +138,12 @@ impl Up {
         println!("  sign in  {pages}/sign-in?link={link}");
         println!("           works once, within 15 minutes; `holdfast sign-in` prints another");
         println!("  data     {}", app.config.data.display());
+        if !app.config.listen.ip().is_loopback() {
+            eprintln!(
+                "warning: pages are served without TLS on {}; put a proxy with TLS in front",
+                app.config.listen
+            );
+        }
         match &app.config.feeds {
             FeedSource::Public => println!("  feeds    public addresses"),
             FeedSource::Directories(folders) => {
@@ -151,7 +159,10 @@ impl Up {
 
 /// One control plane per data directory: two would carry the same runs.
 fn lock(context: &Context) -> Result<Flock<File>, CliError> {
-    std::fs::create_dir_all(&context.data)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&context.data)
         .with_context(|| format!("cannot make the data directory `{}`", context.data.display()))?;
     let path = context.data.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;

@@ -126,13 +126,18 @@ impl Feeds {
     pub async fn refresh_all(&self) -> Result<bool, Problem> {
         let mut good = self.good.lock().await;
         let mut changed = false;
+        let mut fault = None;
         for kind in FeedKind::all() {
-            changed |= self.refresh(kind, &mut good).await?;
+            match self.refresh(kind, &mut good).await {
+                Ok(new) => changed |= new,
+                // What was kept before the fault must reach the index all the same.
+                Err(problem) => (changed, fault) = (true, fault.or(Some(problem))),
+            }
         }
         if changed || self.exposure.index().is_none() {
             self.index(&good).await;
         }
-        Ok(changed)
+        fault.map_or(Ok(changed), Err)
     }
 
     /// Refreshes for ever, calling `judge` whenever the index has changed.
@@ -141,7 +146,10 @@ impl Feeds {
             match self.refresh_all().await {
                 Ok(true) => judge().await,
                 Ok(false) => {}
-                Err(problem) => tracing::error!(%problem, "feeds could not be refreshed"),
+                Err(problem) => {
+                    tracing::error!(%problem, "feeds could not be refreshed");
+                    judge().await;
+                }
             }
             tokio::time::sleep(REFRESH).await;
         }
@@ -161,9 +169,12 @@ impl Feeds {
             Some(_) => Validators { etag: state.etag.clone(), last_modified: state.last_modified.clone() },
         };
         state.kind = kind.name().to_owned();
-        state.source = self.source.describe(kind);
+        let source = self.source.describe(kind);
+        // Another source may rightly be smaller or older than the one before it.
+        let guard = before.clone().filter(|_| state.source == source);
+        state.source = source;
         state.last_attempt_at = Some(now(&*self.clock));
-        let outcome = self.fetch(kind, &asked, before.clone()).await;
+        let outcome = self.fetch(kind, &asked, before.is_some(), guard).await;
         let changed = match outcome {
             Ok(None) => false,
             Ok(Some((data, validators))) => {
@@ -171,10 +182,10 @@ impl Feeds {
                 state.records = i64::try_from(data.records()).unwrap_or(i64::MAX);
                 (state.etag, state.last_modified) = (validators.etag, validators.last_modified);
                 let detail = format!("{} records", data.records());
+                good.insert(kind, Arc::new(data));
                 self.audit
                     .record(&Actor::System, "cve_feed_refresh", kind.name(), Outcome::Done, None, detail)
                     .await?;
-                good.insert(kind, Arc::new(data));
                 true
             }
             Err(error) => {
@@ -208,18 +219,19 @@ impl Feeds {
         &self,
         kind: FeedKind,
         validators: &Validators,
-        before: Option<Arc<FeedData>>,
+        known: bool,
+        guard: Option<Arc<FeedData>>,
     ) -> Result<Option<(FeedData, Validators)>, RefreshError> {
         let fetched =
             self.source.fetch(&self.client, kind, validators).await.map_err(RefreshError::Source)?;
         let Fetched::Layers(layers, validators) = fetched else { return Ok(None) };
         let folder = self.folder.join(kind.name());
         let checked = tokio::task::spawn_blocking(move || {
-            if before.is_some() && is_kept(&folder, &layers) {
+            if known && is_kept(&folder, &layers) {
                 return Ok(None);
             }
             let data = parse_layers(kind, &layers)?;
-            if let Some(before) = &before {
+            if let Some(before) = &guard {
                 vulns::shrink_guard(before, &data).map_err(RefreshError::RefusedWhole)?;
                 vulns::age_guard(before, &data).map_err(RefreshError::RefusedWhole)?;
             }

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use base::{HostName, Problem, Release, ServerId, Sha256};
 use baseline::{Baseline, Description, Severity};
 use providers::HostSpec;
@@ -72,7 +73,10 @@ pub struct Welcome {
     pub url: String,
     /// The addresses in that certificate and from which agents are called.
     pub addresses: Vec<IpAddr>,
-    /// SHA-256 of the agent program that hosts fetch.
+    /// The agent program that hosts fetch, as it was at the start: a build while the
+    /// control plane runs must not change what user-data has promised.
+    pub agent_program: Bytes,
+    /// Its SHA-256.
     pub agent_sha256: Sha256,
 }
 

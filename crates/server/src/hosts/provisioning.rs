@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Origin, ProvisionPlan, Servers, provision::Provision, provision::Welcome};
 use crate::{
-    audit::Actor,
+    audit::{Actor, Outcome},
     patching::{Patching, Resources},
+    providers::provider_problem,
 };
 
 /// What an operator asks for.
@@ -82,6 +83,18 @@ impl Provisioning {
                 .state("Nothing was made")
                 .next("name one of the IANA list, such as `Europe/Vienna`"));
         }
+        // A run that fails destroys the host it has made, so it must be one that it makes.
+        let taken = provider.find(&order.name).await;
+        let taken = taken.map_err(|error| provider_problem("look for hosts of that name", &error))?;
+        if taken.is_some() {
+            return Err(Problem::new(
+                "provision.name_taken",
+                format!("could not provision `{}`", order.name),
+            )
+            .found(format!("`{}` has a host of that name that no server here stands for", provider.name()))
+            .state("Nothing was made")
+            .next("choose another name, or destroy that host first"));
+        }
         let server = ServerId::new();
         self.servers.add(server, order.name.clone(), provider.name(), Origin::Provisioned).await?;
         let kept = serde_json::to_string(&description).ok();
@@ -103,7 +116,6 @@ impl Provisioning {
 
     /// Destroys a provisioned server: its host, its disk and what is known of it.
     pub async fn destroy(&self, actor: &Actor, name: &str) -> Result<(), Problem> {
-        use crate::{audit::Outcome, providers::provider_problem};
         let server = self.servers.named(name).await?;
         let cannot = |found: &str| {
             Problem::new("server.keep", format!("could not destroy `{name}`"))

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{ConnectInfo, DefaultBodyLimit, State, rejection::JsonRejection},
     http::{StatusCode, Uri, header},
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use wire::{EnrolmentRequest, EnrolmentResponse};
 
 use super::{ApiProblem, ApiResult, Caller};
-use crate::{app::App, hosts::DEFAULT_REGION};
+use crate::{access::failures::Failures, app::App, hosts::DEFAULT_REGION};
 
 /// A certificate request and a token are below 4 KiB.
 const BODY: usize = 64 * 1024;
@@ -32,6 +32,9 @@ const CONNECTIONS: usize = 256;
 
 /// TLS handshake and request headers must be here within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The agent program over a slow line: 10 MB at 50 kB a second is three minutes.
+const WHOLE_CONNECTION: Duration = Duration::from_secs(6 * 60);
 
 /// Serves the door on this listener until the task is dropped.
 pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> {
@@ -57,6 +60,7 @@ pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> 
             ApiProblem(Problem::new("route.unknown", format!("there is nothing at `{}`", uri.path())))
         })
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(Extension(Arc::new(Failures::default())))
         .with_state(app);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -76,12 +80,14 @@ pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> 
             let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await else {
                 return;
             };
-            let service = routes.layer(axum::Extension(ConnectInfo::<SocketAddr>(from)));
+            let service = routes.layer(Extension(ConnectInfo::<SocketAddr>(from)));
             let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
             server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-            if let Err(error) = connection.await {
-                tracing::debug!(%from, %error, "a host's connection ended early");
+            match tokio::time::timeout(WHOLE_CONNECTION, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%from, %error, "a host's connection ended early"),
+                Err(_) => tracing::debug!(%from, "a host's connection took too long"),
             }
         });
     }
@@ -89,24 +95,31 @@ pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> 
 
 async fn enrol(
     State(app): State<App>,
+    Extension(failures): Extension<Arc<Failures>>,
     Caller(from): Caller,
     request: Result<Json<EnrolmentRequest>, JsonRejection>,
 ) -> ApiResult<EnrolmentResponse> {
     let Json(request) = request.map_err(|error| {
         Problem::new("enrolment.request", "could not enrol the host").found(error.body_text())
     })?;
-    Ok(Json(app.enrolments.redeem(&request, from).await?))
+    // Each refusal is written into the audit trail, so a stranger could fill the disk.
+    if failures.too_many(from, app.clock.now()) {
+        return Err(Problem::new("access.slow_down", "too many failed attempts from your address")
+            .next("wait a minute")
+            .into());
+    }
+    let redeemed = app.enrolments.redeem(&request, from).await;
+    if redeemed.is_err() {
+        failures.note(from, app.clock.now());
+    }
+    Ok(Json(redeemed?))
 }
 
 /// The agent program is public: a host checks it against the digest in its user-data.
 async fn agent_binary(State(app): State<App>) -> Response {
-    match tokio::fs::read(&app.config.agent_binary).await {
-        Ok(bytes) => {
-            ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(bytes)).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, agent = %app.config.agent_binary.display(), "the agent program cannot be read");
-            StatusCode::NOT_FOUND.into_response()
-        }
+    let program = app.welcome.agent_program.clone();
+    if program.is_empty() {
+        return StatusCode::NOT_FOUND.into_response();
     }
+    ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from(program)).into_response()
 }

@@ -14,7 +14,7 @@ pub fn ago(now: Timestamp, moment: Timestamp) -> String {
     let size = match seconds.abs() {
         // Clocks of hosts differ a little, and nobody acts on seconds.
         ..MINUTE => return "just now".to_owned(),
-        amount @ ..HOUR => format!("{} min", amount / MINUTE),
+        amount @ MINUTE..HOUR => format!("{} min", amount / MINUTE),
         amount if amount < 2 * DAY => format!("{} h", amount / HOUR),
         amount => format!("{} d", grouped((amount / DAY) as usize)),
     };
@@ -25,8 +25,8 @@ pub fn ago(now: Timestamp, moment: Timestamp) -> String {
 pub fn span(seconds: i64) -> String {
     match seconds {
         ..MINUTE => format!("{} s", seconds.max(0)),
-        ..HOUR => format!("{} min {} s", seconds / MINUTE, seconds % MINUTE),
-        ..DAY => format!("{} h {} min", seconds / HOUR, seconds % HOUR / MINUTE),
+        MINUTE..HOUR => format!("{} min {} s", seconds / MINUTE, seconds % MINUTE),
+        HOUR..DAY => format!("{} h {} min", seconds / HOUR, seconds % HOUR / MINUTE),
         _ => format!("{} d {} h", seconds / DAY, seconds % DAY / HOUR),
     }
 }

@@ -15,7 +15,7 @@ use base::{Problem, ServerId};
 use providers::SnapshotName;
 use runs::{Context, Program, UndoNext};
 use serde::{Deserialize, Serialize};
-use wire::{AgentApi, AgentError, JobKey, Outcome, Probe, Verb};
+use wire::{AgentApi, AgentError, Failure, FailureKind, JobKey, Outcome, Probe, Verb};
 
 use super::{
     remote::{self, Job, SILENCE},
@@ -30,6 +30,9 @@ const WHOLE_LADDER: Duration = Duration::from_secs(45 * 60);
 /// Looks at an agent that does not answer before the ladder goes on without it: with
 /// two seconds between looks and four for each connection, about five minutes.
 const SILENT_LOOKS: u32 = 60;
+
+/// Times that putting packages back is begun anew after it was cut short.
+const RESTORE_TRIES: u32 = 3;
 
 /// Times that the probes are asked after a rollback, five seconds apart, so that a
 /// service has time to come up.
@@ -55,6 +58,9 @@ pub struct LadderState {
     silent: u32,
     tries: u32,
     line: u64,
+    /// Restore jobs that were cut short; each try is a job of its own.
+    #[serde(default)]
+    restores: u32,
     /// Why each rung before this one was left.
     left: Vec<String>,
     /// The disk was put back.
@@ -100,15 +106,23 @@ pub async fn climb<P: Program>(
             Climb::Leave { why } => {
                 run.note(format!("This way back is left: {why}"));
                 state.left.push(why);
+                (state.silent, state.tries, state.line) = (0, 0, 0);
                 if state.disk_restored || way.snapshot.is_none() {
+                    // A person who resumes wants it tried again, not told again.
+                    state.restores += 1;
                     return UndoNext::Stuck(no_way_left(state, run));
                 }
-                (state.silent, state.tries, state.line) = (0, 0, 0);
                 state.rung = Rung::Disk;
             }
             Climb::Rest(next) => return next,
         }
     }
+}
+
+/// Whether a restore that failed may go through when it is tried again: it was cut short
+/// by a power cut, or something else held dpkg's lock.
+fn may_pass(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Interrupted | FailureKind::Unavailable)
 }
 
 /// What a rung says.
@@ -153,7 +167,7 @@ async fn packages<P: Program>(
         Ok((_, agent)) => agent,
         Err(problem) => return silent(state, problem.to_string()),
     };
-    let key = remote::key(run, "restore");
+    let key = remote::key(run, &format!("restore-{}", state.restores));
     let verb = Verb::RestorePackages { staged: staged.clone() };
     let (job, line) = remote::drive(run, &*agent, &key, &verb, state.line).await;
     state.line = line;
@@ -162,8 +176,17 @@ async fn packages<P: Program>(
             state.silent = 0;
             Climb::wait(Duration::ZERO, why)
         }
+        // The install that is undone may still be at work; killing it would only add a mess.
+        Job::Busy { why } => Climb::wait(SILENCE, why),
         Job::Silent { why } => silent(state, why),
-        Job::Refused(problem) => Climb::Leave { why: problem.to_string() },
+        // A wrong clock after a boot looks like this too, and passes.
+        Job::Refused(problem) => silent(state, problem.to_string()),
+        Job::Failed(failure) if may_pass(&failure) && state.restores < RESTORE_TRIES => {
+            state.restores += 1;
+            state.line = 0;
+            run.note(format!("Putting the former packages back was cut short: {}", failure.message));
+            Climb::wait(Duration::from_secs(5), "the former packages are put back again")
+        }
         Job::Failed(failure) => Climb::Leave { why: failure.message },
         Job::Succeeded(outcome) => {
             if let Outcome::Restored { compared, .. } = outcome {
@@ -207,7 +230,7 @@ async fn settle<P: Program>(
     match job {
         Job::Failed(failure) => Climb::Leave { why: failure.message },
         Job::Refused(problem) => Climb::Leave { why: problem.to_string() },
-        Job::Running { .. } | Job::Succeeded(_) | Job::Silent { .. } => {
+        Job::Running { .. } | Job::Succeeded(_) | Job::Silent { .. } | Job::Busy { .. } => {
             silent(state, "it has not rebooted".to_owned())
         }
     }
@@ -342,7 +365,7 @@ pub async fn ask_probes<P: Program>(
     let verb = Verb::RunProbes { probes: probes.to_vec() };
     match remote::drive_quietly(agent, &key, &verb).await {
         Job::Succeeded(_) => Probed::Healthy,
-        Job::Running { why } | Job::Silent { why } => Probed::Wait { why },
+        Job::Running { why } | Job::Silent { why } | Job::Busy { why } => Probed::Wait { why },
         Job::Refused(problem) => Probed::Unhealthy { why: problem.to_string() },
         Job::Failed(failure) => Probed::Unhealthy { why: failure.message },
     }

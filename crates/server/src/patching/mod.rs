@@ -20,7 +20,7 @@ pub use keepsakes::Keepsakes;
 pub use patch::Patch;
 pub use plan::{PatchPlan, SnapshotChoice};
 pub use reboot::{Reboot, RebootPlan};
-pub use receipt::{Receipt, ReceiptError, Receipts, SignedReceipt};
+pub use receipt::{Receipt, ReceiptError, Receipts, SignedReceipt, public_key_of};
 pub use remote::key as job_key;
 pub use resources::{Resources, actor};
 pub use rollback::{Rollback, RollbackPlan};

@@ -13,7 +13,7 @@ use wire::{AgentApi, Failure, FailureKind, Inventory, JobKey, Outcome as JobOutc
 use super::{
     ladder::{self, LadderState, Probed, Way, ask_probes},
     plan::{PatchPlan, SnapshotChoice},
-    receipt::{Gate, Receipt, version_changes},
+    receipt::{Gate, Receipt, closed_in_words, version_changes},
     remote::{self, Job, SILENCE, job_problem},
     resources::{Resources, actor},
     same,
@@ -70,6 +70,9 @@ pub struct State {
     /// The staging job that succeeded.
     pub staged: Option<JobKey>,
     former_kept: bool,
+    /// The host has refused the install before it touched anything.
+    #[serde(default)]
+    untouched: bool,
     boot_id: Option<String>,
     tries: u32,
     /// The next line of the present job's log.
@@ -269,6 +272,8 @@ impl Patch {
         let verb = Verb::StagePackages { plan: run.plan.upgrade.clone() };
         match self.drive(run, &key, &verb).await {
             Driven::Next(next) => next,
+            // Somebody else was quicker between the check and here: only the proof is left.
+            Driven::Succeeded(JobOutcome::AlreadyDone) => Next::Go(Step::Verify),
             Driven::Succeeded(outcome) => {
                 if let JobOutcome::Staged { former_kept, former_missing, bytes } = outcome {
                     run.state.former_kept = former_kept;
@@ -319,11 +324,17 @@ impl Patch {
                 run.state.line = 0;
                 Next::Go(Step::RebootIfNeeded)
             }
-            Driven::Failed(failure) => Next::RollBack(self.failed(run, "install", &failure)),
+            Driven::Failed(failure) => {
+                run.state.untouched = matches!(failure.kind, FailureKind::Stale | FailureKind::Impossible);
+                Next::RollBack(self.failed(run, "install", &failure))
+            }
         }
     }
 
     async fn put_back(&self, way: &Way, run: Run<'_, '_>) -> UndoNext {
+        if run.state.untouched {
+            return UndoNext::done("the host had refused before anything was touched");
+        }
         let cause = run.problem().map(|problem| problem.code.to_string()).unwrap_or_default();
         let (who, name) = (actor(run.actor()), run.plan.name.as_str());
         let begun = self
@@ -505,10 +516,9 @@ impl Patch {
                 .found("an inventory of this run is no longer kept"));
         };
         let packages = version_changes(&before, &after);
-        let closed = self.0.exposure.changes(&before, &after).await.unwrap_or_default();
-        let cves: usize = closed.iter().map(|change| change.closed.len()).sum();
+        let closed = self.0.exposure.changes(&before, &after).await;
         let summary = match outcome {
-            "done" => format!("{} packages updated, {cves} findings closed", packages.len()),
+            "done" => format!("{} packages updated, {}", packages.len(), closed_in_words(closed.as_deref())),
             _ if run.state.ladder.disk_restored => "put back by the disk snapshot, and verified".to_owned(),
             _ => "put back package by package, and verified".to_owned(),
         };
@@ -593,7 +603,7 @@ impl Patch {
         run.state.line = line;
         match job {
             Job::Running { why } => Driven::Next(Next::wait(0, why)),
-            Job::Silent { why } => Driven::Next(Next::Wait { pause: SILENCE, why }),
+            Job::Silent { why } | Job::Busy { why } => Driven::Next(Next::Wait { pause: SILENCE, why }),
             Job::Refused(problem) => Driven::Next(Next::RollBack(problem)),
             Job::Succeeded(outcome) => Driven::Succeeded(outcome),
             Job::Failed(failure) => Driven::Failed(failure),

@@ -122,7 +122,7 @@ impl Reboot {
             Job::Succeeded(_) => Next::Go(Step::AwaitHost),
             Job::Running { why } => Next::wait(0, why),
             // It may be down already, on its way to the new boot.
-            Job::Silent { .. } => Next::Go(Step::AwaitHost),
+            Job::Silent { .. } | Job::Busy { .. } => Next::Go(Step::AwaitHost),
             Job::Refused(problem) => Next::RollBack(problem),
             Job::Failed(failure) => Next::RollBack(job_problem(
                 "reboot.failed",

@@ -38,8 +38,9 @@ pub struct Receipt {
     pub ended_at: Timestamp,
     /// Packages that are at another version than before.
     pub packages: Vec<VersionChange>,
-    /// Findings that the fresh inventory shows closed, by package.
-    pub closed: Vec<FindingChange>,
+    /// Findings that the fresh inventory shows closed, by package; none where no feed had
+    /// been read by which to judge, which is not the same as nothing closed.
+    pub closed: Option<Vec<FindingChange>>,
     /// The disk snapshot taken before, if any.
     pub snapshot: Option<String>,
     /// The boot's identity before and after.
@@ -101,6 +102,24 @@ pub enum ReceiptError {
     UnknownForm,
 }
 
+impl Receipt {
+    /// How many findings closed, in words.
+    pub fn closed_in_words(&self) -> String {
+        closed_in_words(self.closed.as_deref())
+    }
+}
+
+/// How many findings closed, in words.
+pub fn closed_in_words(closed: Option<&[FindingChange]>) -> String {
+    match closed {
+        Some(changes) => {
+            let closed: usize = changes.iter().map(|change| change.closed.len()).sum();
+            format!("{closed} findings closed")
+        }
+        None => "findings not judged, as no feed was read".to_owned(),
+    }
+}
+
 impl SignedReceipt {
     /// Checks the signature, and that it was made with `trusted` if that is given.
     pub fn verify(text: &str, trusted: Option<&str>) -> Result<(Receipt, String), ReceiptError> {
@@ -131,7 +150,7 @@ pub struct Receipts {
 impl Receipts {
     /// Signs with a key derived from the master key.
     pub fn new(vault: &Vault, runs: RunTable) -> Self {
-        Self { key: SigningKey::from_bytes(vault.key_for("sign receipts").expose()), runs }
+        Self { key: signing_key(vault), runs }
     }
 
     /// The public key, base64: what an auditor compares.
@@ -159,6 +178,15 @@ impl Receipts {
     pub async fn of(&self, run: RunId) -> Result<Option<String>, Problem> {
         self.runs.receipt(run).await
     }
+}
+
+fn signing_key(vault: &Vault) -> SigningKey {
+    SigningKey::from_bytes(vault.key_for("sign receipts").expose())
+}
+
+/// The public key, base64, that belongs to this master key.
+pub fn public_key_of(vault: &Vault) -> String {
+    STANDARD.encode(signing_key(vault).verifying_key().as_bytes())
 }
 
 /// Packages that differ between two inventories.
@@ -197,7 +225,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             ended_at: Timestamp::UNIX_EPOCH,
             packages: Vec::new(),
-            closed: Vec::new(),
+            closed: Some(Vec::new()),
             snapshot: None,
             boots: ("a".into(), "b".into()),
             gates: Vec::new(),

@@ -18,6 +18,11 @@ pub enum Job {
     Succeeded(Outcome),
     /// Ended badly.
     Failed(Failure),
+    /// Another job of the host is at work, as after a run that was cut short; look again.
+    Busy {
+        /// In the agent's words.
+        why: String,
+    },
     /// The agent does not answer; look again.
     Silent {
         /// What the connection said.
@@ -89,8 +94,7 @@ fn failed(key: &JobKey, error: &AgentError) -> Job {
         AgentError::Unreachable { .. } | AgentError::Internal { .. } => {
             Job::Silent { why: error.to_string() }
         }
-        // Another job of this host is still at work, as after a run that was cut short.
-        AgentError::Conflict { .. } => Job::Silent { why: error.to_string() },
+        AgentError::Conflict { .. } => Job::Busy { why: error.to_string() },
         // A disk restore has thrown the job away between two looks: the next look starts it anew.
         AgentError::UnknownJob { .. } => Job::Silent { why: error.to_string() },
         AgentError::NotTrusted { .. } | AgentError::Protocol { .. } => Job::Refused(

@@ -213,7 +213,7 @@ impl Rollback {
             started_at: run.created_at(),
             ended_at: run.now(),
             packages: version_changes(&present, &after),
-            closed: Vec::new(),
+            closed: Some(Vec::new()),
             snapshot: run.plan.way.snapshot.as_ref().map(ToString::to_string),
             boots: (present.boot.id, after.boot.id),
             gates: vec![Gate {

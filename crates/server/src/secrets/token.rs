@@ -6,7 +6,7 @@ use rand::{RngCore, rngs::OsRng};
 use subtle::ConstantTimeEq;
 
 /// A token of 256 random bits, 43 characters of URL-safe base64.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Token(Redacted<String>);
 
 impl Token {

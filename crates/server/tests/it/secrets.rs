@@ -28,9 +28,9 @@ async fn no_secret_is_kept_or_told() {
     host.inject(Fault::RestoreImpossible);
     let patched = app.patch(&plan).await;
     assert_eq!(app.settle(patched).await.outcome, Some(Outcome::RolledBack));
-    let link = app.app.access.issue_link("ann").await.unwrap();
+    let link = app.app.access.issue_link(&server::audit::Actor::System, "ann").await.unwrap();
     let session = app.app.access.sign_in(link.reveal(), "127.0.0.1".parse().unwrap()).await.unwrap();
-    let unused = app.app.access.issue_link("ann").await.unwrap();
+    let unused = app.app.access.issue_link(&server::audit::Actor::System, "ann").await.unwrap();
 
     let new = app.app.servers.named("new-1").await.unwrap();
     assert_eq!(new.state, ServerState::Enrolled);

@@ -130,7 +130,7 @@ pub async fn change(
     // A write first: it takes SQLite's only write lock, so that the read below cannot
     // be overtaken, and in PostgreSQL it locks the row.
     let touched = Entity::update_many()
-        .col_expr(Column::Name, Expr::col(Column::Name).into())
+        .col_expr(Column::Name, Expr::col(Column::Name))
         .filter(Column::Id.eq(id.to_string()))
         .exec(&transaction)
         .await?;

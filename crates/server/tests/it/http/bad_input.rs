@@ -135,7 +135,7 @@ async fn app() -> TestApp {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_nobody_is_served() {
     let app = app().await;
-    let link = app.app.access.issue_link("ann").await.unwrap();
+    let link = app.app.access.issue_link(&server::audit::Actor::System, "ann").await.unwrap();
     let session = app.app.access.sign_in(link.reveal(), "127.0.0.1".parse().unwrap()).await.unwrap();
     let run = app.app.resources.runs.newest(None, 1).await.unwrap()[0].id.to_string();
     let before = picture(&app).await;
@@ -172,7 +172,7 @@ async fn without_a_token_nobody_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_may_read() {
     let app = app().await;
-    let link = app.app.access.issue_link("ann").await.unwrap();
+    let link = app.app.access.issue_link(&server::audit::Actor::System, "ann").await.unwrap();
     let session = app.app.access.sign_in(link.reveal(), "127.0.0.1".parse().unwrap()).await.unwrap();
     let cookie = format!("other=1; {SESSION_COOKIE}={}", session.reveal());
     let request = Request::get("/api/servers").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
