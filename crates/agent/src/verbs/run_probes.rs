@@ -1,4 +1,5 @@
-//! `run_probes`: asks the services that matter whether they work.
+//! `run_probes`: asks the services that matter, once, whether they work. How long a
+//! service may take to come up is the control plane's to say.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,16 +9,13 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use wire::{Failure, FailureKind, Outcome, Probe};
 
 use super::{failure, impossible, some};
 use crate::{jobs::Job, observe};
 
-/// Tries a probe gets: a service that was just restarted may need a few seconds.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Probes in one request; a host of ours runs a handful of services.
 const PROBES: usize = 64;
@@ -29,7 +27,7 @@ pub(super) async fn perform(job: &Job, probes: &[Probe]) -> Result<Outcome, Fail
     let mut bad = Vec::new();
     for (number, probe) in probes.iter().enumerate() {
         job.progress(100.0 * number as f32 / probes.len() as f32, "Asking services");
-        if let Err(reason) = ask_patiently(probe).await {
+        if let Err(reason) = ask(probe).await {
             job.log(&reason);
             bad.push(reason);
         }
@@ -50,18 +48,6 @@ fn is_plain(probe: &Probe) -> bool {
             path.len() <= 1024 && path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic())
         }
     }
-}
-
-async fn ask_patiently(probe: &Probe) -> Result<(), String> {
-    let mut answer = ask(probe).await;
-    for _ in 1..TRIES {
-        if answer.is_ok() {
-            break;
-        }
-        sleep(PAUSE).await;
-        answer = ask(probe).await;
-    }
-    answer
 }
 
 async fn ask(probe: &Probe) -> Result<(), String> {
