@@ -119,10 +119,10 @@ fn control_plane_dies(stage: &mut Stage, round: u32, flavour: &str, point: &str)
     Ok(())
 }
 
-/// How often dpkg has unpacked this version of the canary.
+/// How often dpkg has begun to put this version of the canary in place of another.
 fn installs(stage: &Stage, version: &str) -> Result<usize> {
     let host = Host { stage, name: "crash-1" };
-    let line = format!("grep -c 'status unpacked lab-canary:[a-z0-9]* {version}$' /var/log/dpkg.log || true");
+    let line = format!("grep -c ' upgrade lab-canary:[a-z0-9]* [^ ]* {version}$' /var/log/dpkg.log || true");
     Ok(host.exec(&line)?.trim().parse()?)
 }
 
