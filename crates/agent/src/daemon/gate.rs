@@ -5,10 +5,8 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use tokio::time::Instant;
 
 /// Failures that a source may have within [`WINDOW`]. A control plane with a wrong
 /// token asks a few times a minute; a guesser asks all the time.
@@ -32,24 +30,32 @@ pub struct Gate(Mutex<HashMap<IpAddr, Record>>);
 impl Gate {
     /// Whether this source may try.
     pub fn is_open(&self, source: IpAddr) -> bool {
+        self.is_open_at(source, Instant::now())
+    }
+
+    fn is_open_at(&self, source: IpAddr, now: Instant) -> bool {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records
             .get(&source.to_canonical())
-            .is_none_or(|record| record.since.elapsed() >= WINDOW || record.failures < FAILURES)
+            .is_none_or(|record| now - record.since >= WINDOW || record.failures < FAILURES)
     }
 
     /// Notes a failure. Returns how many the source has in this window.
     pub fn failed(&self, source: IpAddr) -> u32 {
+        self.failed_at(source, Instant::now())
+    }
+
+    fn failed_at(&self, source: IpAddr, now: Instant) -> u32 {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() >= SOURCES {
-            records.retain(|_, record| record.since.elapsed() < WINDOW);
+            records.retain(|_, record| now - record.since < WINDOW);
         }
         if records.len() >= SOURCES && !records.contains_key(&source.to_canonical()) {
             return FAILURES;
         }
-        let fresh = Record { since: Instant::now(), failures: 0 };
+        let fresh = Record { since: now, failures: 0 };
         let record = records.entry(source.to_canonical()).or_insert(fresh);
-        if record.since.elapsed() >= WINDOW {
+        if now - record.since >= WINDOW {
             *record = fresh;
         }
         record.failures = record.failures.saturating_add(1);
@@ -61,17 +67,17 @@ impl Gate {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn closes_after_ten_failures_and_opens_after_a_minute() {
-        let gate = Gate::default();
+    #[test]
+    fn closes_after_ten_failures_and_opens_after_a_minute() {
+        let (gate, now) = (Gate::default(), Instant::now());
         let source: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
         for _ in 0..10 {
-            assert!(gate.is_open(source));
-            gate.failed(source);
+            assert!(gate.is_open_at(source, now));
+            gate.failed_at(source, now);
         }
-        assert!(!gate.is_open("192.0.2.1".parse().unwrap()), "the mapped address is the same source");
-        assert!(gate.is_open("192.0.2.2".parse().unwrap()));
-        tokio::time::advance(WINDOW).await;
-        assert!(gate.is_open(source));
+        let plain = "192.0.2.1".parse().unwrap();
+        assert!(!gate.is_open_at(plain, now), "the mapped address is the same source");
+        assert!(gate.is_open_at("192.0.2.2".parse().unwrap(), now));
+        assert!(gate.is_open_at(source, now + WINDOW));
     }
 }
