@@ -3,6 +3,7 @@
 //! lacks is then the end of a list, found by a binary search.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
     sync::Arc,
@@ -15,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     advisories::{Advisories, Row},
     coverage::Coverage,
+    cve_facts::CveFacts,
     feeds::{Content, FeedData, FeedKind, KevEntry},
     findings::Findings,
     host::HostPackages,
+    known::Known,
     matching,
     proof::Statement,
     severity::Severity,
@@ -42,6 +45,8 @@ pub struct Index {
     pub(crate) symbols: Symbols,
     pub(crate) releases: BTreeMap<Release, Sources>,
     exploited: HashMap<Symbol, Arc<KevEntry>>,
+    /// Of the CVEs that something here names; the feeds know many more.
+    known: HashMap<Symbol, Arc<Known>>,
     feeds: Vec<FeedSummary>,
     version: Sha256,
 }
@@ -101,24 +106,29 @@ impl Index {
             symbols: Symbols::default(),
             releases: BTreeMap::new(),
             exploited: HashMap::new(),
+            known: HashMap::new(),
             feeds: Vec::new(),
             version: Sha256::of(&[]),
         };
         let mut kinds: Vec<FeedKind> = feeds.iter().map(FeedData::kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
+        let mut all: Vec<Cow<'_, FeedData>> = Vec::with_capacity(kinds.len());
         for kind in kinds {
             let mut layers = feeds.iter().filter(|feed| feed.kind() == kind);
             let Some(first) = layers.next() else { continue };
-            match layers.next() {
-                None => index.add(first),
+            let merged = match layers.next() {
+                None => Cow::Borrowed(first),
                 Some(second) => {
                     let mut merged = first.clone();
                     std::iter::once(second).chain(layers).for_each(|layer| merged.merge(layer.clone()));
-                    index.add(&merged);
+                    Cow::Owned(merged)
                 }
-            }
+            };
+            index.add(&merged);
+            all.push(merged);
         }
+        index.join_facts(&all);
         index.sort();
         index.version = index.fingerprint();
         index
@@ -134,6 +144,8 @@ impl Index {
                     self.exploited.insert(self.symbols.intern(cve), Arc::clone(entry));
                 }
             }
+            // Joined last, when it is known which CVEs matter.
+            Content::Cves(_) => {}
         }
     }
 
@@ -168,6 +180,21 @@ impl Index {
             };
             if entry.fixed.is_some() { listing.fixed.push(entry) } else { listing.unfixed.push(entry) }
         }
+    }
+
+    /// Joins what the feeds say about each CVE that something in the index names.
+    fn join_facts(&mut self, feeds: &[Cow<'_, FeedData>]) {
+        let mut said: HashMap<Symbol, Vec<(FeedKind, &CveFacts)>> = HashMap::new();
+        for feed in feeds {
+            let Content::Cves(table) = &feed.content else { continue };
+            for (cve, facts) in &table.facts {
+                if let Some(cve) = self.symbols.find(cve) {
+                    said.entry(cve).or_default().push((feed.kind(), facts));
+                }
+            }
+        }
+        self.known =
+            said.into_iter().map(|(cve, said)| (cve, Arc::new(Known::join(said.into_iter())))).collect();
     }
 
     fn sort(&mut self) {
@@ -243,6 +270,11 @@ impl Index {
     /// CISA's entry for a CVE.
     pub fn kev(&self, cve: &str) -> Option<&Arc<KevEntry>> {
         self.kev_of(self.symbols.find(cve)?)
+    }
+
+    /// What the feeds say about a CVE itself; `None` while they say nothing.
+    pub(crate) fn known(&self, cve: Symbol) -> Option<&Arc<Known>> {
+        self.known.get(&cve)
     }
 
     pub(crate) fn kev_of(&self, cve: Symbol) -> Option<&Arc<KevEntry>> {

@@ -35,6 +35,8 @@
 
 mod advisories;
 mod coverage;
+mod cve_facts;
+mod epss;
 pub mod feeds;
 mod finding;
 mod findings;
@@ -42,15 +44,19 @@ mod fixability;
 mod host;
 mod index;
 mod kernel;
+mod known;
 mod matching;
 mod offer;
 mod proof;
+mod score;
 mod severity;
+mod ssvc;
 mod symbols;
 mod update;
 pub mod version;
 
 pub use coverage::{Coverage, KernelCoverage, ReleaseCoverage};
+pub use epss::{Epss, EpssRun, Share};
 pub use feeds::{
     FeedData, FeedError, FeedFile, FeedKind, KevEntry, UnknownFeed, age_guard, parse, recognise, shrink_guard,
 };
@@ -61,5 +67,7 @@ pub use host::{Candidate, HostPackages, InstalledPackage};
 pub use index::{FeedSummary, Index};
 pub use kernel::RunningKernel;
 pub use proof::{BinaryFact, Proof, Statement};
+pub use score::{BaseScore, CvssVersion, Score, ScoreRole};
 pub use severity::{Severity, SeveritySource};
+pub use ssvc::{Exploitation, Ssvc, TechnicalImpact};
 pub use update::UpdateGroup;

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{FeedKind, KevEntry};
-use crate::advisories::Advisories;
+use crate::{advisories::Advisories, cve_facts::CveTable};
 
 /// The content of one feed. Not meant to be stored: keep the bytes and read them again.
 #[derive(Debug, Clone)]
@@ -24,14 +24,17 @@ pub struct FeedData {
 pub(crate) enum Content {
     /// Statements about source packages.
     Packages(Advisories),
-    /// Facts about CVEs, to be joined to what other feeds find.
+    /// CISA's catalogue, to be joined to what other feeds find.
     Exploited(HashMap<Arc<str>, Arc<KevEntry>>),
+    /// Facts about CVEs, to be joined likewise.
+    Cves(CveTable),
 }
 
 impl Content {
     fn records(&self) -> usize {
         match self {
             Self::Exploited(entries) => entries.len(),
+            Self::Cves(table) => table.facts.len(),
             Self::Packages(said) if said.modified.is_empty() && said.notices.is_empty() => {
                 said.rows.iter().map(|row| (row.source, row.cve)).collect::<HashSet<_>>().len()
             }
@@ -80,8 +83,9 @@ impl FeedData {
         match (&mut self.content, later.content) {
             (Content::Packages(mine), Content::Packages(theirs)) => mine.merge(theirs),
             (Content::Exploited(mine), Content::Exploited(theirs)) => mine.extend(theirs),
-            (Content::Packages(_), Content::Exploited(_)) | (Content::Exploited(_), Content::Packages(_)) => {
-            }
+            (Content::Cves(mine), Content::Cves(theirs)) => mine.merge(theirs),
+            // One kind holds one content, so these do not meet.
+            (Content::Packages(_) | Content::Exploited(_) | Content::Cves(_), _) => {}
         }
         self.as_of = self.as_of.max(later.as_of);
         self.records = self.content.records();
