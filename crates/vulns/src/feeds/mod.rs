@@ -11,7 +11,7 @@ mod json;
 mod kev;
 mod kind;
 mod ubuntu_osv;
-mod unpack;
+pub(crate) mod unpack;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 

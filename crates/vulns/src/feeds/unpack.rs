@@ -25,15 +25,20 @@ const XZ_MEMORY_MAX: u64 = 128 << 20;
 
 /// The whole document in a file.
 pub(super) fn document(bytes: &[u8]) -> Result<Cow<'_, [u8]>, FeedError> {
+    document_within(bytes, DOCUMENT_MAX)
+}
+
+/// The whole document in a file, of at most `limit` bytes after decompression.
+pub(crate) fn document_within(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, FeedError> {
     if bytes.is_empty() {
         return Err(FeedError::Empty);
     }
-    if bytes.len() as u64 > DOCUMENT_MAX {
-        return Err(FeedError::TooLarge { limit: DOCUMENT_MAX });
+    if bytes.len() as u64 > limit {
+        return Err(FeedError::TooLarge { limit });
     }
     let Some(packing) = Packing::of(bytes) else { return Ok(Cow::Borrowed(bytes)) };
     let mut plain = Vec::new();
-    packing.open(bytes, DOCUMENT_MAX)?.read_to_end(&mut plain).map_err(refusal)?;
+    packing.open(bytes, limit)?.read_to_end(&mut plain).map_err(refusal)?;
     must_be_plain(&plain)?;
     Ok(Cow::Owned(plain))
 }

@@ -3,8 +3,7 @@
 
 use std::{fs, path::PathBuf, sync::OnceLock};
 
-use base::Release;
-use vulns::{FeedData, FeedFile, FeedKind, HostPackages, InstalledPackage, RunningKernel};
+use vulns::{FeedData, FeedFile, FeedKind, HostPackages};
 
 /// A file in a folder of shared data, such as `feeds/kev/…`.
 pub fn bytes(path: &str) -> Vec<u8> {
@@ -51,26 +50,8 @@ pub fn kev_before() -> FeedData {
     feed(FeedKind::Kev, "feeds/kev/known_exploited_vulnerabilities-2025-08-25.json")
 }
 
-/// A real host: the first line names its release and kernel, the others its packages.
+/// A real host, with its release and kernel.
 pub fn inventory(name: &str) -> HostPackages {
-    let text = String::from_utf8(bytes(&format!("feeds/inventory/{name}.tsv"))).expect("text");
-    let (head, rows) = text.split_once('\n').expect("a first line");
-    let field =
-        |key: &str| head.split(' ').find_map(|word| word.strip_prefix(key)).unwrap_or_default().to_owned();
-    let release = Release::from_os_release(&field("family="), &field("release="));
-    let packages = rows.lines().map(|row| {
-        let columns: Vec<&str> = row.split('\t').collect();
-        InstalledPackage {
-            name: columns[1].into(),
-            version: columns[2].into(),
-            architecture: columns[3].into(),
-            source: columns[4].into(),
-            source_version: columns[5].into(),
-            held: false,
-        }
-    });
-    let package_version = Some(field("kernel_version=")).filter(|version| !version.is_empty());
-    let kernel =
-        RunningKernel { release: field("running_kernel="), package_version, shared_with_host: false };
-    HostPackages { release, kernel, packages: packages.collect(), pending: None }
+    let path = format!("feeds/inventory/{name}.tsv");
+    vulns::inventory::read(&bytes(&path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
