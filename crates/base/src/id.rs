@@ -90,8 +90,8 @@ typed_id!(
     RunId, "run"
 );
 typed_id!(
-    /// A disk snapshot in the ledger.
-    SnapshotId, "snp"
+    /// Something that a run has kept, in the ledger.
+    KeepsakeId, "kpt"
 );
 typed_id!(
     /// A person who operates Holdfast.

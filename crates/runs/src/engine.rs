@@ -431,7 +431,7 @@ impl Engine {
         lines: &mut Vec<JournalLine>,
     ) -> bool {
         match next {
-            UndoNext::Done { note } if record.phase == Phase::Verifying => {
+            UndoNext::Done { note } | UndoNext::Unneeded { note } if record.phase == Phase::Verifying => {
                 let outcome = match (&record.problem, record.undone > 0) {
                     (_, true) => Outcome::RolledBack,
                     (Some(problem), false) if problem.code.0 == CANCELLED => Outcome::Cancelled,
@@ -441,11 +441,12 @@ impl Engine {
                 true
             }
             UndoNext::Done { note } => {
-                let of = record.undo.pop().map(|entry| title(program, &entry.step)).unwrap_or_default();
-                lines.push(record.line(self.desk.now(), Event::UndoFinished, format!("{of}: {note}")));
                 record.undone += 1;
-                record.attempt = 0;
-                record.deadline = None;
+                self.strike_undo(program, record, &note, lines);
+                false
+            }
+            UndoNext::Unneeded { note } => {
+                self.strike_undo(program, record, &note, lines);
                 false
             }
             UndoNext::Wait { pause, why } => {
@@ -463,6 +464,20 @@ impl Engine {
                 true
             }
         }
+    }
+
+    /// The last undo on record is dealt with; the one before it is next.
+    fn strike_undo(
+        &self,
+        program: &dyn AnyProgram,
+        record: &mut RunRecord,
+        note: &str,
+        lines: &mut Vec<JournalLine>,
+    ) {
+        let of = record.undo.pop().map(|entry| title(program, &entry.step)).unwrap_or_default();
+        lines.push(record.line(self.desk.now(), Event::UndoFinished, format!("{of}: {note}")));
+        record.attempt = 0;
+        record.deadline = None;
     }
 
     /// Lets the run wait, unless its deadline would pass; then false.

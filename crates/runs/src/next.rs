@@ -51,9 +51,15 @@ impl<S> Next<S> {
 /// The exit of an undo, and of the check that follows all undos.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UndoNext {
-    /// Undone, or there was nothing to undo.
+    /// Undone: the subject was changed, and is brought back.
     Done {
-        /// Which of the two, for the journal.
+        /// What was brought back, for the journal.
+        note: String,
+    },
+    /// Nothing of the subject was to be brought back. A run of which nothing else was
+    /// undone ends as failed or cancelled, not as rolled back.
+    Unneeded {
+        /// Why not, for the journal.
         note: String,
     },
     /// Call the same undo again later.
@@ -72,6 +78,11 @@ impl UndoNext {
     /// Undone.
     pub fn done(note: impl Into<String>) -> Self {
         Self::Done { note: note.into() }
+    }
+
+    /// Nothing was to be brought back.
+    pub fn unneeded(note: impl Into<String>) -> Self {
+        Self::Unneeded { note: note.into() }
     }
 
     /// A wait of so many seconds.

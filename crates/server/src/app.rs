@@ -21,8 +21,8 @@ use crate::{
         Agents, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Provision, Provisioning, Regions,
         Servers, Watch, Welcome,
     },
-    patching::{Keepsakes, Patch, Patching, Reboot, Receipts, Resources, Rollback, RunTable},
-    providers::{Ledger, Providers},
+    patching::{Keepsakes, Ledger, Patch, Patching, Reboot, Receipts, Resources, Rollback, RunTable},
+    providers::Providers,
     secrets::Vault,
 };
 

@@ -8,6 +8,7 @@
 //!          record.json, files.json   the lists a rollback is proved with
 //!          reserve    disk space for the way back
 //!          displaced/ files that a rollback found too many
+//!          displaced.tar.gz  the configuration as a rollback found it
 //!          staged.json               written last: all of the above is there
 //! ```
 
@@ -88,6 +89,11 @@ impl Kept {
 
     pub fn etc_archive(&self) -> PathBuf {
         self.folder.join("etc.tar.gz")
+    }
+
+    /// The configuration that a rollback replaces.
+    pub fn displaced_configuration(&self) -> PathBuf {
+        self.folder.join("displaced.tar.gz")
     }
 
     pub fn reserve(&self) -> PathBuf {

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -48,6 +48,7 @@ pub(super) async fn perform(job: &Job, staged: &JobKey) -> Result<Outcome, Failu
     reserve::release(&kept.reserve()).map_err(internal)?;
     clean_archives(job).await;
     wait_for_dpkg(job).await?;
+    keep_present_configuration(job, &kept).await;
 
     let ban = policy_rcd::begin().map_err(internal)?;
     let packages = bring_packages_back(job, &marker, &before, &former, files.as_ref()).await;
@@ -84,6 +85,28 @@ async fn former_files(kept: &Kept, marker: &Staged, before: &Record) -> Result<V
         files.push(path);
     }
     Ok(files)
+}
+
+/// Keeps the configuration that the former one is put over: what somebody has changed
+/// since the update would be lost otherwise. Once, so that a restore that is begun anew
+/// does not replace it with its own half-way state.
+///
+/// A host without room for it is brought back all the same: its work counts for more.
+async fn keep_present_configuration(job: &Job, kept: &Kept) {
+    let archive = kept.displaced_configuration();
+    if archive.exists() {
+        return;
+    }
+    let half = archive.with_extension("part");
+    let saved = record::save_configuration(&half).await.map_err(io::Error::other);
+    match saved.and_then(|()| fs::rename(&half, &archive)) {
+        Ok(()) => job.log(&format!("the present configuration is kept in {}", archive.display())),
+        Err(error) => {
+            job.log(&format!("the present configuration could not be kept: {error}"));
+            // Half an archive is of no use and takes the room that dpkg needs.
+            let _ = fs::remove_file(&half);
+        }
+    }
 }
 
 async fn clean_archives(job: &Job) {

@@ -8,8 +8,41 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Foundation)]
+        vec![Box::new(Foundation), Box::new(Keepsakes)]
     }
+}
+
+/// The ledger of snapshots becomes that of everything that runs keep.
+struct Keepsakes;
+
+impl MigrationName for Keepsakes {
+    fn name(&self) -> &str {
+        "m0002_keepsakes"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Keepsakes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.rename_table(Table::rename().table("snapshot", "keepsake").to_owned()).await?;
+        let kind = string("kind").default("snapshot").to_owned();
+        manager.alter_table(Table::alter().table("keepsake").add_column(kind).to_owned()).await?;
+        rename_ids(manager, "snp", "kpt").await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let drop = "DELETE FROM keepsake WHERE kind <> 'snapshot'";
+        manager.get_connection().execute_unprepared(drop).await?;
+        rename_ids(manager, "kpt", "snp").await?;
+        manager.alter_table(Table::alter().table("keepsake").drop_column("kind").to_owned()).await?;
+        manager.rename_table(Table::rename().table("keepsake", "snapshot").to_owned()).await
+    }
+}
+
+/// Ids carry the name of what they are of.
+async fn rename_ids(manager: &SchemaManager<'_>, from: &str, to: &str) -> Result<(), DbErr> {
+    let rename = format!("UPDATE keepsake SET id = '{to}' || substr(id, 4) WHERE id LIKE '{from}%'");
+    manager.get_connection().execute_unprepared(&rename).await.map(drop)
 }
 
 /// Hosts, runs, audit, sign-in, feeds, receipts and snapshots.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Origin, ProvisionPlan, Servers, provision::Provision, provision::Welcome};
 use crate::{
     audit::{Actor, Outcome},
-    patching::{Patching, Resources},
+    patching::{Keepsake, Patching, Resources},
     providers::provider_problem,
 };
 
@@ -135,6 +135,13 @@ impl Provisioning {
             .destroy(&server.name)
             .await
             .map_err(|error| provider_problem(&format!("destroy `{name}`"), &error))?;
+        // Not every provider deletes a host's snapshots with it; kept packages went with the disk.
+        for entry in self.resources.ledger.of(server.id).await? {
+            if let Keepsake::Snapshot(snapshot) = &entry.keepsake {
+                self.resources.delete_snapshot(&server, snapshot).await?;
+            }
+            self.resources.ledger.strike(entry.id).await?;
+        }
         self.servers.forget(server.id).await?;
         self.resources.audit.record(actor, "server.destroy", name, Outcome::Done, None, "").await
     }

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use base::Problem;
-use runs::RunStore;
 use wire::Verb;
 
-use super::{patch::State, resources::Resources};
-use crate::{
-    audit::{Actor, Outcome},
-    providers::{LedgerEntry, provider_problem},
+use super::{
+    ledger::{Keepsake, LedgerEntry},
+    resources::Resources,
 };
+use crate::audit::{Actor, Outcome};
 
 /// Between two passes. What is kept a week is not in a hurry.
 const PASS: Duration = Duration::from_secs(3600);
@@ -25,50 +24,51 @@ impl Keepsakes {
     pub async fn serve(self) {
         loop {
             if let Err(problem) = self.pass().await {
-                tracing::warn!(%problem, "expired snapshots could not be dropped");
+                tracing::warn!(%problem, "what has expired could not be dropped");
             }
             tokio::time::sleep(PASS).await;
         }
     }
 
-    /// Drops everything that has expired by now. One that cannot be dropped stays in the
+    /// Drops everything that has expired by now. What cannot be dropped stays in the
     /// ledger for the next pass.
     pub async fn pass(&self) -> Result<(), Problem> {
         for entry in self.0.ledger.expired().await? {
             if let Err(problem) = self.drop_one(&entry).await {
-                tracing::warn!(%problem, snapshot = %entry.name, "a snapshot could not be dropped");
+                tracing::warn!(%problem, keepsake = %entry.keepsake, "it could not be dropped");
             }
         }
         Ok(())
     }
 
     async fn drop_one(&self, entry: &LedgerEntry) -> Result<(), Problem> {
-        let (server, agent) = self.0.reach(entry.server).await?;
-        let provider = self.0.providers.get(&server.provider)?;
-        let detail = entry.name.to_string();
-        self.0
-            .audit
-            .record(
-                &Actor::System,
-                "snapshot.delete",
-                server.name.as_str(),
-                Outcome::Begun,
-                entry.run,
-                detail,
-            )
-            .await?;
-        provider
-            .delete_snapshot(&server.name, &entry.name)
-            .await
-            .map_err(|error| provider_problem(&format!("delete snapshot `{}`", entry.name), &error))?;
-        if let Some(run) = entry.run
-            && let Ok(Some(record)) = self.0.runs.find(run).await
-            && let Ok(State { staged: Some(staged), .. }) = serde_json::from_value(record.state)
-            && let Ok(key) = format!("{run}-drop").parse()
-            && let Err(error) = agent.start_job(&key, &Verb::DropStaged { staged }).await
-        {
-            tracing::warn!(error = &error as &dyn std::error::Error, "kept packages stay on the host");
+        let server = self.0.servers.get(entry.server).await?;
+        let action = match &entry.keepsake {
+            Keepsake::Snapshot(_) => "snapshot.delete",
+            Keepsake::Packages(_) => "packages.drop",
+        };
+        let (target, detail) = (server.name.as_str(), entry.keepsake.to_string());
+        self.0.audit.record(&Actor::System, action, target, Outcome::Begun, entry.run, detail).await?;
+        match &entry.keepsake {
+            Keepsake::Snapshot(name) => self.0.delete_snapshot(&server, name).await?,
+            Keepsake::Packages(staged) => self.drop_packages(entry, staged).await?,
         }
         self.0.ledger.strike(entry.id).await
+    }
+
+    /// Jobs are durable: one that the agent has accepted is carried out.
+    async fn drop_packages(&self, entry: &LedgerEntry, staged: &wire::JobKey) -> Result<(), Problem> {
+        let (server, agent) = self.0.reach(entry.server).await?;
+        let failed = |found: String| {
+            Problem::new("packages.kept", format!("could not drop the kept packages of `{}`", server.name))
+                .found(found)
+                .state("They stay on its disk")
+                .next("nothing: it is tried again within the hour")
+        };
+        let key = format!("drop-{staged}")
+            .parse()
+            .map_err(|error: wire::InvalidJobKey| failed(error.to_string()))?;
+        let verb = Verb::DropStaged { staged: staged.clone() };
+        agent.start_job(&key, &verb).await.map(drop).map_err(|error| failed(error.to_string()))
     }
 }

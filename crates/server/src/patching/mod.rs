@@ -4,6 +4,7 @@
 pub mod api;
 mod keepsakes;
 mod ladder;
+mod ledger;
 pub mod pages;
 mod patch;
 mod plan;
@@ -17,6 +18,7 @@ mod service;
 mod store;
 
 pub use keepsakes::Keepsakes;
+pub use ledger::{Keepsake, Ledger, LedgerEntry};
 pub use patch::Patch;
 pub use plan::{PatchPlan, SnapshotChoice};
 pub use reboot::{Reboot, RebootPlan};

@@ -12,6 +12,7 @@ use wire::{AgentApi, Failure, FailureKind, Inventory, JobKey, Outcome as JobOutc
 
 use super::{
     ladder::{self, LadderState, Probed, Way, ask_probes},
+    ledger::Keepsake,
     plan::{PatchPlan, SnapshotChoice},
     receipt::{Gate, Receipt, closed_in_words, version_changes},
     remote::{self, Job, SILENCE, job_problem},
@@ -68,7 +69,7 @@ pub struct State {
     after: Option<InventoryId>,
     snapshot: Option<SnapshotName>,
     /// The staging job that succeeded.
-    pub staged: Option<JobKey>,
+    staged: Option<JobKey>,
     former_kept: bool,
     /// The host has refused the install before it touched anything.
     #[serde(default)]
@@ -209,7 +210,7 @@ impl Patch {
 
     async fn end_maintenance(&self, run: Run<'_, '_>) -> UndoNext {
         match self.0.servers.change(run.plan.server, |server| server.in_maintenance = false).await {
-            Ok(_) => UndoNext::done("alarms are on again"),
+            Ok(_) => UndoNext::unneeded("alarms are on again"),
             Err(problem) => UndoNext::wait(2, problem.to_string()),
         }
     }
@@ -235,7 +236,7 @@ impl Patch {
             Ok(snapshot) => snapshot,
             Err(error) => return Next::RollBack(Problem::new("patch.snapshot", format!("{error}"))),
         };
-        let entered = self.0.ledger.enter(run.plan.server, &snapshot, run.id(), run.now() + KEPT).await;
+        let entered = self.keep(run, &Keepsake::Snapshot(snapshot.clone())).await;
         if let Err(problem) = entered {
             return Next::RollBack(problem);
         }
@@ -263,12 +264,22 @@ impl Patch {
         }
     }
 
+    /// Enters into the ledger what this run is about to keep.
+    async fn keep(&self, run: Run<'_, '_>, keepsake: &Keepsake) -> Result<(), Problem> {
+        self.0.ledger.enter(run.plan.server, keepsake, run.id(), run.now() + KEPT).await
+    }
+
     /// Downloads and keeps; what it leaves on the disk harms nothing, so it has no undo.
     async fn stage_packages(&self, run: Run<'_, '_>) -> Next<Step> {
         if run.attempt() == 0 {
             run.must_reach(Step::InstallPackages, STAGE);
         }
         let key = remote::key(run, &format!("stage-{}", run.state.tries));
+        if run.attempt() == 0
+            && let Err(problem) = self.keep(run, &Keepsake::Packages(key.clone())).await
+        {
+            return Next::back_off(run.attempt(), problem.to_string());
+        }
         let verb = Verb::StagePackages { plan: run.plan.upgrade.clone() };
         match self.drive(run, &key, &verb).await {
             Driven::Next(next) => next,
@@ -333,7 +344,7 @@ impl Patch {
 
     async fn put_back(&self, way: &Way, run: Run<'_, '_>) -> UndoNext {
         if run.state.untouched {
-            return UndoNext::done("the host had refused before anything was touched");
+            return UndoNext::unneeded("the host had refused before anything was touched");
         }
         let cause = run.problem().map(|problem| problem.code.to_string()).unwrap_or_default();
         let (who, name) = (actor(run.actor()), run.plan.name.as_str());
@@ -584,7 +595,7 @@ impl Patch {
         }
         run.state.gates =
             vec![Gate { name: "as before".to_owned(), found: "packages, states, marks, units".to_owned() }];
-        if run.state.staged.is_none() {
+        if run.state.staged.is_none() || run.state.untouched {
             return UndoNext::done("nothing was installed, and the host is as it was");
         }
         match self.conclude(run, "rolled_back").await {

@@ -56,7 +56,11 @@ impl PatchPlan {
         if self.without_package_rollback {
             ways.push("putting the former packages back is switched off for this run".to_owned());
         } else if self.upgrade.former_unavailable.is_empty() {
-            ways.push("the exact former packages; what customers wrote since is kept".to_owned());
+            ways.push(
+                "the exact former packages; what customers wrote since is kept, changes to /etc since are \
+                 set aside on the host"
+                    .to_owned(),
+            );
         } else {
             let names: Vec<_> = self.upgrade.former_unavailable.iter().map(ToString::to_string).collect();
             ways.push(format!("not by packages: the former {} can no longer be had", names.join(", ")));

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use base::{Problem, ServerId};
+use providers::SnapshotName;
 use wire::AgentApi;
 
-use super::{receipt::Receipts, store::RunTable};
+use super::{ledger::Ledger, receipt::Receipts, store::RunTable};
 use crate::{
     audit::{Actor, Audit},
     exposure::Exposure,
     hosts::{Agents, Enrolments, Inventories, Server, Servers},
-    providers::{Ledger, Providers},
+    providers::{Providers, provider_problem},
 };
 
 /// Services that run programs act through.
@@ -28,7 +29,7 @@ pub struct Resources {
     pub enrolments: Enrolments,
     /// Where they live.
     pub providers: Providers,
-    /// Snapshots taken there.
+    /// What runs have kept, there and on hosts.
     pub ledger: Ledger,
     /// The trail.
     pub audit: Audit,
@@ -44,6 +45,13 @@ impl Resources {
         let server = self.servers.get(id).await?;
         let agent = self.agents.of(&server).await?;
         Ok((server, agent))
+    }
+
+    /// Deletes a disk snapshot at the server's provider; one that is gone already is fine.
+    pub async fn delete_snapshot(&self, server: &Server, name: &SnapshotName) -> Result<(), Problem> {
+        let provider = self.providers.get(&server.provider)?;
+        let deleted = provider.delete_snapshot(&server.name, name).await;
+        deleted.map_err(|error| provider_problem(&format!("delete snapshot `{name}`"), &error))
     }
 }
 

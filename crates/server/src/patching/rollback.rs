@@ -53,8 +53,8 @@ pub struct State {
     ladder: LadderState,
 }
 
-/// The program. It is itself the way back, so it records no undo: where it cannot go on
-/// it asks for a person.
+/// The program. It is itself the way back: half-way down, the only undo is to end it, and
+/// where it cannot go on it asks for a person.
 pub struct Rollback(pub Resources);
 
 /// A host must answer within this time before anything is touched.
@@ -77,8 +77,8 @@ impl Program for Rollback {
         }
     }
 
-    async fn undo(&self, (): &(), _: &mut Context<'_, Self>) -> UndoNext {
-        UndoNext::done("nothing to undo")
+    async fn undo(&self, (): &(), run: &mut Context<'_, Self>) -> UndoNext {
+        self.climb(run).await
     }
 
     /// What was begun is not undone but ended: the host is as before the patch, or a
@@ -137,23 +137,25 @@ impl Rollback {
     }
 
     async fn put_back(&self, run: &mut Context<'_, Self>) -> Next<Step> {
-        if !run.state.begun {
-            run.state.begun = true;
-            if run.save().await.is_err() {
-                return Next::Go(Step::PutBack);
-            }
+        run.state.begun = true;
+        if run.record_undo(&()).await.is_err() {
+            return Next::Go(Step::PutBack);
         }
-        let mut state = std::mem::take(&mut run.state.ladder);
-        let next = ladder::climb(&self.0, &run.plan.way, &mut state, run).await;
-        run.state.ladder = state;
-        match next {
-            UndoNext::Done { note } => {
+        match self.climb(run).await {
+            UndoNext::Done { note } | UndoNext::Unneeded { note } => {
                 run.note(note);
                 Next::Go(Step::Verify)
             }
             UndoNext::Wait { pause, why } => Next::Wait { pause, why },
             UndoNext::Stuck(problem) => Next::AskOperator(problem),
         }
+    }
+
+    async fn climb(&self, run: &mut Context<'_, Self>) -> UndoNext {
+        let mut state = std::mem::take(&mut run.state.ladder);
+        let next = ladder::climb(&self.0, &run.plan.way, &mut state, run).await;
+        run.state.ladder = state;
+        next
     }
 
     async fn verify(&self, run: &mut Context<'_, Self>) -> Next<Step> {

@@ -1,13 +1,9 @@
-//! VPS providers by name, and the ledger of the disk snapshots taken at them.
-
-mod ledger;
+//! VPS providers by name.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use base::Problem;
 use providers::{ProviderError, VpsProvider};
-
-pub use ledger::{Ledger, LedgerEntry};
 
 /// The configured providers.
 #[derive(Clone, Default)]

@@ -18,7 +18,7 @@ enum End {
     Done,
     /// It failed with this code, and the host is as it was.
     Back(&'static str),
-    /// It failed with this code before anything was changed.
+    /// It failed with this code before anything of the host was changed.
     Untouched(&'static str),
     /// A person is asked, with this code; the server stays in maintenance.
     Asked(&'static str),
@@ -69,13 +69,13 @@ fn cases() -> Vec<Case> {
         case(
             "mirror down for good",
             |_, host, _| host.inject_times(Fault::MirrorDown, Times::Always),
-            Back("patch.archive_unavailable"),
+            Untouched("patch.archive_unavailable"),
             (0, 0, 0, 1, 0),
         ),
         case(
             "disk full while staging",
             |_, host, _| host.inject(Fault::DiskFull),
-            Back("patch.no_space"),
+            Untouched("patch.no_space"),
             (0, 0, 0, 1, 0),
         ),
         case(
@@ -231,7 +231,7 @@ fn cases() -> Vec<Case> {
         case(
             "the provider is away for good",
             |app, _, _| app.provider.fail(ProviderCall::TakeSnapshot, u32::MAX),
-            Back("provider.failed"),
+            Untouched("provider.failed"),
             (0, 0, 0, 0, 0),
         ),
         case(

@@ -1,5 +1,6 @@
 //! Runs that change servers.
 
 mod faults;
+mod keepsakes;
 mod kills;
 mod trials;
