@@ -95,8 +95,13 @@ fn control_plane_dies(stage: &mut Stage, round: u32, flavour: &str, point: &str)
     stage.raise(&[("HOLDFAST_DIE_AT", point)])?;
     let before = installs(stage, &version)?;
     // The command itself may lose its connection: the control plane dies under it.
-    stage.try_holdfast(&["server", "patch", "crash-1", "--yes", "--detach"])?;
-    ensure!(stage.await_death(Duration::from_secs(180))?, "the control plane did not die at {point}");
+    let asked = stage.try_holdfast(&["server", "patch", "crash-1", "--yes", "--detach"])?;
+    ensure!(
+        stage.await_death(Duration::from_secs(180))?,
+        "the control plane did not die at {point}; `server patch` said:\n{}{}",
+        String::from_utf8_lossy(&asked.stdout),
+        String::from_utf8_lossy(&asked.stderr)
+    );
     stage.raise(&[])?;
     let run = stage.newest_run("crash-1")?;
     let id = run["record"]["id"].as_str().unwrap_or_default().to_owned();

@@ -1,6 +1,8 @@
 //! `cargo xtask e2e outside`: what a host lets in, seen from other addresses, over IPv4
 //! and IPv6.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 
 use super::{host::Host, stage::Stage};
@@ -33,6 +35,9 @@ pub fn run() -> Result<()> {
     }
     second_use_is_refused(&stage, &host)?;
     println!("a second use of the enrolment token: refused and audited");
+    let other = Host::provision(&stage, "out-2", &[])?;
+    another_servers_token_is_refused(&stage, &host, &other)?;
+    println!("another server's bearer token: refused, and its own accepted again");
     Ok(())
 }
 
@@ -66,6 +71,33 @@ fn open_ports(stage: &Stage, probe: Option<&str>, address: &str, ports: &str) ->
         .filter_map(|port| port.split('/').next())
         .map(|port| port.trim().to_owned())
         .collect())
+}
+
+/// Where an agent keeps whom it answers; it knows a token by its digest alone.
+const IDENTITY: &str = "/var/lib/holdfast-agent/identity/identity.json";
+
+/// Tokens never leave the control plane's vault, so the hosts trade what they expect: the
+/// right caller, with a token that is good on the other host, has to be refused.
+fn another_servers_token_is_refused(stage: &Stage, host: &Host<'_>, other: &Host<'_>) -> Result<()> {
+    let digest = |of: &Host<'_>| -> Result<String> {
+        let line = format!("sed -n 's/.*\"bearer_token_sha256\":\"\\([0-9a-f]*\\)\".*/\\1/p' {IDENTITY}");
+        let digest = of.exec(&line)?.trim().to_owned();
+        ensure!(digest.len() == 64, "`{}` keeps no digest of a token: {digest:?}", of.name);
+        Ok(digest)
+    };
+    let (own, others) = (digest(host)?, digest(other)?);
+    ensure!(own != others, "two servers have the same token");
+    let expect = |was: &str, is: &str| {
+        host.exec(&format!("sed -i s/{was}/{is}/ {IDENTITY} && systemctl restart holdfast-agent.service"))
+    };
+    expect(&own, &others)?;
+    stage.until("the token is refused", Duration::from_secs(60), || {
+        let refused = stage.try_holdfast(&["server", "refresh", host.name])?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        Ok(!refused.status.success() && said.contains("the bearer token is not this server's"))
+    })?;
+    expect(&others, &own)?;
+    host.await_agent()
 }
 
 /// The user-data still has the token, as any process on a VPS could read it; it is dead.

@@ -90,16 +90,17 @@ pub enum Canary {
         /// How long.
         seconds: u32,
     },
-    /// Unpacks a file of this size under `/opt/lab-canary`.
-    FillsDisk {
-        /// How large, in MiB.
-        mebibytes: u32,
-    },
+    /// Fills the host's whole disk before it unpacks: nothing can be written any more but
+    /// what was set aside. The file that fills it stays, [`Canary::FILLER`].
+    FillsDisk,
 }
 
 impl Canary {
     /// The port its web page, which says the version, answers on.
     pub const PORT: u16 = 9100;
+
+    /// What [`Canary::FillsDisk`] fills the disk with.
+    pub const FILLER: &str = "/var/lib/lab-canary.filler";
 
     /// The package in this version.
     pub fn package(self, version: &str) -> LabPackage {
@@ -121,8 +122,9 @@ impl Canary {
             text("/usr/share/lab-canary/index.html", format!("lab-canary {version}\n")),
             text("/etc/lab-canary.conf", "greeting = hello\n".to_owned()),
         ];
-        if let Self::FillsDisk { mebibytes } = self {
-            let content = Content::Zeros(u64::from(mebibytes) * 1024 * 1024);
+        if self == Self::FillsDisk {
+            // Zeros are stored packed, so there must be many for some to find no room.
+            let content = Content::Zeros(256 * 1024 * 1024);
             files.push(PackageFile { path: "/opt/lab-canary/filler".into(), mode: 0o644, content });
         }
         let before = match self {
@@ -132,7 +134,7 @@ impl Canary {
             Self::BreaksAtReboot => "systemctl --quiet mask ssh.service ssh.socket systemd-networkd.service \
                                      systemd-networkd.socket\n"
                 .to_owned(),
-            Self::Good | Self::PreinstFails | Self::ServiceFails | Self::FillsDisk { .. } => String::new(),
+            Self::Good | Self::PreinstFails | Self::ServiceFails | Self::FillsDisk => String::new(),
         };
         let postinst = format!(
             "#!/bin/sh\nset -e\n[ \"$1\" = configure ] || exit 0\n{before}systemctl daemon-reload || true\n\
@@ -146,6 +148,16 @@ impl Canary {
                 MaintainerScript::Preinst,
                 "#!/bin/sh\necho refused by the lab >&2\nexit 1\n".to_owned(),
             ));
+        }
+        if self == Self::FillsDisk {
+            // Ever smaller pieces, until not even one block is left.
+            let fill = format!(
+                "#!/bin/sh\nsize=1073741824\nwhile [ $size -ge 4096 ]; do\n  \
+                 have=$(stat -c %s {filler} 2>/dev/null || echo 0)\n  \
+                 fallocate -o $have -l $size {filler} 2>/dev/null || size=$((size / 2))\ndone\nexit 0\n",
+                filler = Self::FILLER
+            );
+            scripts.push((MaintainerScript::Preinst, fill));
         }
         LabPackage {
             name: "lab-canary".into(),
@@ -260,7 +272,7 @@ mod tests {
             Canary::ServiceFails,
             Canary::BreaksAtReboot,
             Canary::SlowPostinst { seconds: 3 },
-            Canary::FillsDisk { mebibytes: 1 },
+            Canary::FillsDisk,
         ] {
             assert_ne!(flavour.package("1.1"), good, "{flavour:?}");
         }

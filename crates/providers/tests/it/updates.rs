@@ -86,7 +86,7 @@ async fn broken_updates(lab: &Lab, host: &Host) {
         Canary::NeedsReboot,
         Canary::ServiceFails,
         Canary::BreaksAtReboot,
-        Canary::FillsDisk { mebibytes: 32 },
+        Canary::FillsDisk,
         Canary::SlowPostinst { seconds: 600 },
     ] {
         lab.repo().publish(&[flavour.package("1.1")]).await.unwrap();
@@ -122,10 +122,11 @@ async fn broken_updates(lab: &Lab, host: &Host) {
                 .await;
                 assert!(!ssh_answers(host).await);
             }
-            Canary::FillsDisk { .. } => {
-                let small = "mkdir -p /opt/lab-canary && mount -t tmpfs -o size=4m none /opt/lab-canary";
-                assert_eq!(code(lab, name, small).await, Some(0));
+            Canary::FillsDisk => {
                 assert_eq!(code(lab, name, &only_canary).await, Some(100));
+                assert_ne!(code(lab, name, "head -c 5000000 /dev/urandom > /root/more").await, Some(0));
+                // The disk is the lab's: others need it too.
+                assert_eq!(code(lab, name, &format!("rm {}", Canary::FILLER)).await, Some(0));
             }
             Canary::SlowPostinst { .. } => {
                 let dying = lab.exec(name, ["sh", "-c", &only_canary]);

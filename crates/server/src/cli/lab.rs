@@ -139,7 +139,7 @@ impl From<Flavour> for Canary {
             Flavour::ServiceFails => Self::ServiceFails,
             Flavour::BreaksAtReboot => Self::BreaksAtReboot,
             Flavour::Slow => Self::SlowPostinst { seconds: 30 },
-            Flavour::FillsDisk => Self::FillsDisk { mebibytes: 600 },
+            Flavour::FillsDisk => Self::FillsDisk,
         }
     }
 }
