@@ -44,6 +44,73 @@ pub struct Summary {
     pub by_fixability: BTreeMap<Fixability, usize>,
 }
 
+impl Summary {
+    pub(crate) fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        let mut summary = Self::default();
+        for finding in findings {
+            *summary.by_fixability.entry(finding.fixability).or_default() += 1;
+            if !finding.is_open() {
+                continue;
+            }
+            summary.open += 1;
+            *match finding.severity {
+                Severity::Critical => &mut summary.critical,
+                Severity::High => &mut summary.high,
+                Severity::Medium => &mut summary.medium,
+                Severity::Low => &mut summary.low,
+                Severity::Unknown => &mut summary.unknown,
+            } += 1;
+            let exploited = usize::from(finding.kev.is_some());
+            summary.kev += exploited;
+            if finding.fixability == Fixability::Fixable {
+                summary.fixable += 1;
+                summary.kev_fixable += exploited;
+                summary.worst_fixable = summary.worst_fixable.max(Some(finding.severity));
+            } else {
+                summary.unfixable += 1;
+            }
+        }
+        summary
+    }
+
+    /// Adds the counts of other findings.
+    pub(crate) fn add(&mut self, other: &Self) {
+        // Without a wildcard, so that no count is forgotten.
+        let Self {
+            open,
+            critical,
+            high,
+            medium,
+            low,
+            unknown,
+            kev,
+            fixable,
+            unfixable,
+            kev_fixable,
+            worst_fixable,
+            by_fixability,
+        } = self;
+        for (mine, theirs) in [
+            (open, other.open),
+            (critical, other.critical),
+            (high, other.high),
+            (medium, other.medium),
+            (low, other.low),
+            (unknown, other.unknown),
+            (kev, other.kev),
+            (fixable, other.fixable),
+            (unfixable, other.unfixable),
+            (kev_fixable, other.kev_fixable),
+        ] {
+            *mine += theirs;
+        }
+        *worst_fixable = (*worst_fixable).max(other.worst_fixable);
+        for (fixability, count) in &other.by_fixability {
+            *by_fixability.entry(*fixability).or_default() += count;
+        }
+    }
+}
+
 /// What changed from one inventory to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingsDiff {
@@ -87,31 +154,7 @@ impl Findings {
 
     /// The counts.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for finding in &self.list {
-            *summary.by_fixability.entry(finding.fixability).or_default() += 1;
-            if !finding.is_open() {
-                continue;
-            }
-            summary.open += 1;
-            *match finding.severity {
-                Severity::Critical => &mut summary.critical,
-                Severity::High => &mut summary.high,
-                Severity::Medium => &mut summary.medium,
-                Severity::Low => &mut summary.low,
-                Severity::Unknown => &mut summary.unknown,
-            } += 1;
-            let exploited = usize::from(finding.kev.is_some());
-            summary.kev += exploited;
-            if finding.fixability == Fixability::Fixable {
-                summary.fixable += 1;
-                summary.kev_fixable += exploited;
-                summary.worst_fixable = summary.worst_fixable.max(Some(finding.severity));
-            } else {
-                summary.unfixable += 1;
-            }
-        }
-        summary
+        Summary::of(&self.list)
     }
 
     /// The findings by update, in the order of attention.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::RunningKernel;
 
 /// The packages of a host, as its inventory reports them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HostPackages {
     /// The release; `None` when it is not one that is known, and then nothing can be matched.
     pub release: Option<Release>,
@@ -21,7 +21,7 @@ pub struct HostPackages {
 }
 
 /// One installed binary package.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InstalledPackage {
     /// The binary package, such as `libssl3`.
     pub name: String,
@@ -38,7 +38,7 @@ pub struct InstalledPackage {
 }
 
 /// A package version that the host could install.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Candidate {
     /// The binary package.
     pub name: String,

@@ -61,12 +61,14 @@ pub(crate) struct Sources {
 }
 
 /// What is known of a source package in a release.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Listing {
     /// Fixed in the release's own archive; sorted by that version.
     fixed: Vec<Entry>,
     /// Not fixed there.
     unfixed: Vec<Entry>,
+    /// Of all entries as texts: two listings with the same one say the same.
+    pub digest: Sha256,
 }
 
 /// One CVE of a listing.
@@ -83,7 +85,62 @@ pub(crate) struct Entry {
     pub layer: u16,
 }
 
+/// An entry with its texts, so that it can be compared with one of another index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Told<'a> {
+    pub cve: &'a Arc<str>,
+    fixed: Option<&'a Arc<str>>,
+    pro_fixed: Option<&'a Arc<str>>,
+    notice: Option<&'a Arc<str>>,
+    statement: Statement,
+    severity: Severity,
+    pro_only: bool,
+    layer: u16,
+}
+
+impl Entry {
+    fn told<'a>(&self, symbols: &'a Symbols) -> Told<'a> {
+        // Without a wildcard, so that no field is left out of comparisons.
+        let Self { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer } = *self;
+        let text = |symbol: Option<Symbol>| symbol.map(|symbol| symbols.text(symbol));
+        Told {
+            cve: symbols.text(cve),
+            fixed: text(fixed),
+            pro_fixed: text(pro_fixed),
+            notice: text(notice),
+            statement,
+            severity,
+            pro_only,
+            layer,
+        }
+    }
+}
+
+impl Told<'_> {
+    /// Appends a form of it that no other entry has.
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let Self { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer } = self;
+        for text in [Some(*cve), *fixed, *pro_fixed, *notice] {
+            // No text of a feed reaches this length; 0 is kept for there being none.
+            let length = text.map_or(0, |text| u32::try_from(text.len() + 1).unwrap_or(u32::MAX));
+            bytes.extend(length.to_le_bytes());
+            bytes.extend(text.map(|text| text.as_bytes()).unwrap_or_default());
+        }
+        bytes.extend([*statement as u8, *severity as u8, u8::from(*pro_only)]);
+        bytes.extend(layer.to_le_bytes());
+    }
+}
+
 impl Listing {
+    fn new() -> Self {
+        Self { fixed: Vec::new(), unfixed: Vec::new(), digest: Sha256::of(&[]) }
+    }
+
+    /// Every entry with its texts.
+    pub fn told<'a>(&'a self, symbols: &'a Symbols) -> impl Iterator<Item = Told<'a>> {
+        self.fixed.iter().chain(&self.unfixed).map(|entry| entry.told(symbols))
+    }
+
     /// The CVEs that this version of the source package has.
     pub fn of_version<'a>(
         &'a self,
@@ -97,6 +154,13 @@ impl Listing {
         let lacking = self.fixed[first..].iter().chain(&self.unfixed);
         lacking.filter(move |entry| !has(entry.pro_fixed))
     }
+}
+
+/// What an index knows of a CVE as such, whatever package it is in.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Facts<'a> {
+    kev: Option<&'a Arc<KevEntry>>,
+    known: Option<&'a Arc<Known>>,
 }
 
 impl Index {
@@ -130,6 +194,7 @@ impl Index {
         }
         index.join_facts(&all);
         index.sort();
+        index.seal();
         index.version = index.fingerprint();
         index
     }
@@ -162,7 +227,7 @@ impl Index {
             // A package that is listed without a CVE is still one that the feed knows.
             let listing = match sources.listings.get_mut(name) {
                 Some(listing) => listing,
-                None => sources.listings.entry(Arc::clone(name)).or_default(),
+                None => sources.listings.entry(Arc::clone(name)).or_insert_with(Listing::new),
             };
             let Row { statement, severity, pro_only, layer, .. } = row;
             if matches!(statement, Statement::NotAffected | Statement::Undetermined) {
@@ -214,28 +279,23 @@ impl Index {
         }
     }
 
+    fn seal(&mut self) {
+        let symbols = &self.symbols;
+        let mut bytes = Vec::new();
+        for listing in self.releases.values_mut().flat_map(|sources| sources.listings.values_mut()) {
+            bytes.clear();
+            listing.told(symbols).for_each(|told| told.encode(&mut bytes));
+            listing.digest = Sha256::of(&bytes);
+        }
+    }
+
     fn fingerprint(&self) -> Sha256 {
         let mut text = String::new();
-        let or_dash = |symbol: Option<Symbol>| symbol.map_or("-", |symbol| self.symbols.text(symbol));
         for (release, sources) in &self.releases {
             let listings: BTreeMap<_, _> = sources.listings.iter().collect();
             for (source, listing) in listings {
-                // Listings are hashed one by one, so that the whole is never held as text.
-                let mut part = format!("{release} {source}\n");
-                for entry in listing.fixed.iter().chain(&listing.unfixed) {
-                    let Entry { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer: _ } =
-                        *entry;
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(
-                        part,
-                        "{} {} {} {} {statement:?} {severity:?} {pro_only}",
-                        self.symbols.text(cve),
-                        or_dash(fixed),
-                        or_dash(pro_fixed),
-                        or_dash(notice)
-                    );
-                }
-                let _ = writeln!(text, "{}", Sha256::of(part.as_bytes()));
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{release} {source} {}", listing.digest);
             }
         }
         let exploited: BTreeMap<_, _> =
@@ -279,6 +339,22 @@ impl Index {
 
     pub(crate) fn kev_of(&self, cve: Symbol) -> Option<&Arc<KevEntry>> {
         self.exploited.get(&cve)
+    }
+
+    /// The CVEs of which something is told beyond packages.
+    pub(crate) fn cves_with_facts(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.exploited.keys().chain(self.known.keys()).map(|cve| self.symbols.text(*cve))
+    }
+
+    /// What is told of a CVE beyond packages.
+    pub(crate) fn facts(&self, cve: &str) -> Facts<'_> {
+        let cve = self.symbols.find(cve);
+        Facts { kev: cve.and_then(|cve| self.kev_of(cve)), known: cve.and_then(|cve| self.known(cve)) }
+    }
+
+    /// When the statements of this layer were true, if their feed says.
+    pub(crate) fn as_of(&self, release: Release, layer: u16) -> Option<Timestamp> {
+        *self.releases.get(&release)?.layers.get(usize::from(layer))?
     }
 
     pub(crate) fn has_feed_for(&self, distribution: Distribution) -> bool {

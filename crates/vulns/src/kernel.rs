@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{host::InstalledPackage, version};
 
 /// The kernel that runs on a host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunningKernel {
     /// What `uname -r` prints; empty when it is not known.
     pub release: String,
@@ -103,7 +103,10 @@ impl<'a> Kernels<'a> {
                 version: source_version_of(distribution, package),
             })
             .collect();
-        images.sort_by(|a, b| a.source.cmp(&b.source).then_with(|| version::compare(&a.version, &b.version)));
+        images.sort_by(|a, b| {
+            let order = a.source.cmp(&b.source).then_with(|| version::compare(&a.version, &b.version));
+            order.then_with(|| a.package.cmp(b.package))
+        });
         let running = if kernel.shared_with_host || kernel.release.is_empty() {
             None
         } else {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The facts about one CVE from every feed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Known {
     /// Every distinct score, the preferred one first.
     pub scores: Arc<[Score]>,

@@ -36,11 +36,13 @@
 mod advisories;
 mod coverage;
 mod cve_facts;
+mod delta;
 mod epss;
 pub mod feeds;
 mod finding;
 mod findings;
 mod fixability;
+mod fleet;
 mod host;
 mod index;
 pub mod inventory;
@@ -64,6 +66,7 @@ pub use feeds::{
 pub use finding::{Finding, ImageFact, KernelFacts};
 pub use findings::{Findings, FindingsDiff, Summary};
 pub use fixability::Fixability;
+pub use fleet::{Change, Fleet, FleetSize, Rematch, SetId, Turn};
 pub use host::{Candidate, HostPackages, InstalledPackage};
 pub use index::{FeedSummary, Index};
 pub use inventory::InventoryError;

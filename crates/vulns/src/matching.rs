@@ -3,7 +3,7 @@
 //! Packages are compared source version against source version. Kernels are taken
 //! out first and compared by what runs.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use base::Release;
 
@@ -18,35 +18,54 @@ use crate::{
     offer::Offers,
     proof::{BinaryFact, Proof, Statement},
     severity::{Severity, SeveritySource},
+    symbols::Symbol,
     version,
 };
 
 pub(crate) fn findings(index: &Index, host: &HostPackages) -> Findings {
-    let Some(release) = host.release else { return Findings::default() };
-    let Some(sources) = index.releases.get(&release) else { return Findings::new(Some(release), Vec::new()) };
+    let matched = matched(index, host, None);
+    Findings::new(host.release, matched.findings.into_iter().map(|(finding, _)| finding).collect())
+}
+
+/// What matching found, and what it looked at to find it.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    /// Each finding with the layer of the feed it is from: a place in [`Sources::layers`].
+    pub findings: Vec<(Finding, u16)>,
+    /// The source packages whose listings were asked for, whether there is one or not. Nothing else
+    /// that the index says of packages has been looked at.
+    pub consulted: Vec<String>,
+}
+
+/// The findings of a host; with `only`, those of these CVEs and no others.
+pub(crate) fn matched(index: &Index, host: &HostPackages, only: Option<&HashSet<Symbol>>) -> Matched {
+    let Some(release) = host.release else { return Matched::default() };
+    let Some(sources) = index.releases.get(&release) else { return Matched::default() };
     let mut matching = Matching {
         index,
         sources,
         release,
+        only,
         offers: Offers::of(host),
         own: listed_in(sources.kind, release, false).into(),
         pro: listed_in(sources.kind, release, true).into(),
-        findings: Vec::new(),
+        matched: Matched::default(),
     };
     let kernels = Kernels::of(release, &host.kernel, &host.packages);
     matching.packages(host, &kernels);
     matching.kernels(host, &kernels);
-    Findings::new(Some(release), matching.findings)
+    matching.matched
 }
 
 struct Matching<'a> {
     index: &'a Index,
     sources: &'a Sources,
     release: Release,
+    only: Option<&'a HashSet<Symbol>>,
     offers: Offers<'a>,
     own: Arc<str>,
     pro: Arc<str>,
-    findings: Vec<Finding>,
+    matched: Matched,
 }
 
 /// What all findings of one source package at one version have in common.
@@ -83,11 +102,31 @@ impl Subject {
 }
 
 impl<'a> Matching<'a> {
+    fn listing(&mut self, source: &str) -> Option<&'a Listing> {
+        self.matched.consulted.push(source.to_owned());
+        self.sources.listings.get(source)
+    }
+
+    /// The entries of a listing that a version has, of the CVEs that are asked for.
+    fn entries<'b>(
+        &self,
+        listing: &'b Listing,
+        installed: &'b str,
+    ) -> impl Iterator<Item = &'b Entry> + use<'a, 'b>
+    where
+        'a: 'b,
+    {
+        let only = self.only;
+        let has = listing.of_version(&self.index.symbols, installed);
+        has.filter(move |entry| only.is_none_or(|cves| cves.contains(&entry.cve)))
+    }
+
     fn packages(&mut self, host: &HostPackages, kernels: &Kernels<'_>) {
         let distribution = self.release.distribution();
         let mut packages: Vec<&InstalledPackage> = host.packages.iter().collect();
         packages.sort_by(|a, b| {
-            (&a.source, &a.source_version, &a.name).cmp(&(&b.source, &b.source_version, &b.name))
+            let order = (&a.source, &a.source_version, &a.name).cmp(&(&b.source, &b.source_version, &b.name));
+            order.then_with(|| a.cmp(b))
         });
         for packages in
             packages.chunk_by(|a, b| (&a.source, &a.source_version) == (&b.source, &b.source_version))
@@ -96,16 +135,16 @@ impl<'a> Matching<'a> {
             if kernels.covers(distribution, source) {
                 continue;
             }
-            let Some(listing) = self.sources.listings.get(source.as_str()) else { continue };
+            let Some(listing) = self.listing(source) else { continue };
             let mut subject = None;
-            for entry in listing.of_version(&self.index.symbols, source_version) {
+            for entry in self.entries(listing, source_version) {
                 let subject = subject.get_or_insert_with(|| Subject::new(source, source_version, packages));
                 let fixability = self.by_statement(entry).unwrap_or_else(|| match entry.fixed {
                     Some(fixed) => self.offers.fix_of_packages(packages, self.index.symbols.text(fixed)),
                     None => without_fix(entry),
                 });
                 let finding = self.finding(entry, subject, fixability);
-                self.findings.push(finding);
+                self.matched.findings.push((finding, entry.layer));
             }
         }
     }
@@ -123,7 +162,7 @@ impl<'a> Matching<'a> {
         // A kernel that runs though its packages were removed.
         if let Some((source, version)) = &kernels.running
             && !kernels.images.iter().any(|image| image.source == *source)
-            && let Some(listing) = self.sources.listings.get(source.as_str())
+            && let Some(listing) = self.listing(source)
         {
             let mut subject = Subject::new(source, version, &[]);
             subject.kernel = Some(Arc::new(kernel_facts(host, &[], true)));
@@ -133,7 +172,7 @@ impl<'a> Matching<'a> {
 
     /// The images of one kernel source; `running` is its version that runs, if one does.
     fn kernel(&mut self, host: &HostPackages, images: &[Image<'_>], running: Option<&str>, known: bool) {
-        let Some(listing) = self.sources.listings.get(images[0].source.as_str()) else { return };
+        let Some(listing) = self.listing(&images[0].source) else { return };
         let (Some(oldest), Some(newest)) = (images.first(), images.last()) else { return };
         let source = &newest.source;
         // In a container, and where it is not known what runs, the newest image stands for the host.
@@ -150,8 +189,8 @@ impl<'a> Matching<'a> {
         }
         // What the oldest image has beyond that is only lying there. It has all that the images between have.
         let symbols = &self.index.symbols;
-        let lying: Vec<&Entry> = listing
-            .of_version(symbols, &oldest.version)
+        let lying: Vec<&Entry> = self
+            .entries(listing, &oldest.version)
             .filter(|entry| {
                 let fixed = [entry.fixed, entry.pro_fixed].into_iter().flatten();
                 let mut fixed = fixed.map(|fixed| symbols.text(fixed));
@@ -169,7 +208,7 @@ impl<'a> Matching<'a> {
                 _ => Fixability::NotRunning,
             };
             let finding = self.finding(entry, &subject, fixability);
-            self.findings.push(finding);
+            self.matched.findings.push((finding, entry.layer));
         }
     }
 
@@ -178,7 +217,7 @@ impl<'a> Matching<'a> {
         let symbols = &self.index.symbols;
         let held =
             host.packages.iter().any(|package| package.held && package.name.starts_with("linux-image-"));
-        for entry in listing.of_version(symbols, &subject.installed) {
+        for entry in self.entries(listing, &subject.installed) {
             let installed = [entry.fixed, entry.pro_fixed].into_iter().flatten().any(|fixed| {
                 images.iter().any(|image| version::compare(&image.version, symbols.text(fixed)).is_ge())
             });
@@ -189,7 +228,7 @@ impl<'a> Matching<'a> {
                 None => without_fix(entry),
             });
             let finding = self.finding(entry, subject, fixability);
-            self.findings.push(finding);
+            self.matched.findings.push((finding, entry.layer));
         }
     }
 
@@ -227,7 +266,7 @@ impl<'a> Matching<'a> {
             kernel: subject.kernel.clone(),
             proof: Proof {
                 feed: kind,
-                as_of: self.sources.layers.get(usize::from(entry.layer)).copied().flatten(),
+                as_of: self.index.as_of(self.release, entry.layer),
                 listed_in: Arc::clone(if behind_pro { &self.pro } else { &self.own }),
                 notice: entry.notice.map(text),
                 statement: entry.statement,

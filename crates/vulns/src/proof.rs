@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{feeds::FeedKind, severity::SeveritySource};
 
 /// What a feed says of a source package in a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Statement {
     /// Affected below the fixed version, or in every version while there is none.

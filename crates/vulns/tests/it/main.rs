@@ -5,6 +5,7 @@ mod archive_offers;
 mod container;
 mod debian_rules;
 mod dpkg_oracle;
+mod fleet;
 mod kernels;
 mod layers;
 mod notices;

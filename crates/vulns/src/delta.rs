@@ -1,0 +1,86 @@
+//! What differs between two indexes: the statements about source packages, and the
+//! facts about CVEs. Compared by content, so it does not matter which feeds were read
+//! again in between.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use base::Release;
+
+use crate::index::{Index, Listing, Sources};
+
+/// The difference between a former index and a new one.
+#[derive(Debug, Default)]
+pub(crate) struct IndexDelta {
+    /// Releases that one of them knows and the other does not, or by another feed.
+    pub releases: BTreeSet<Release>,
+    /// In the other releases, the source packages whose listings differ.
+    pub listings: BTreeMap<Release, BTreeMap<Arc<str>, ListingDelta>>,
+    /// The CVEs about which something else is known.
+    pub facts: HashSet<Arc<str>>,
+}
+
+/// What differs between two listings of one source package.
+#[derive(Debug)]
+pub(crate) enum ListingDelta {
+    /// One of the indexes has no such listing.
+    Whole,
+    /// The statements about these CVEs differ.
+    Cves(HashSet<Arc<str>>),
+}
+
+impl IndexDelta {
+    /// From one index to another.
+    pub fn between(former: &Index, new: &Index) -> Self {
+        let mut delta = Self { facts: facts(former, new), ..Self::default() };
+        let releases: BTreeSet<Release> =
+            former.releases.keys().chain(new.releases.keys()).copied().collect();
+        for release in releases {
+            match (former.releases.get(&release), new.releases.get(&release)) {
+                (Some(old), Some(young)) if old.kind == young.kind => {
+                    let listings = listings((former, old), (new, young));
+                    if !listings.is_empty() {
+                        delta.listings.insert(release, listings);
+                    }
+                }
+                _ => {
+                    delta.releases.insert(release);
+                }
+            }
+        }
+        delta
+    }
+}
+
+fn facts(former: &Index, new: &Index) -> HashSet<Arc<str>> {
+    let either = former.cves_with_facts().chain(new.cves_with_facts());
+    either.filter(|cve| former.facts(cve) != new.facts(cve)).cloned().collect()
+}
+
+fn listings(former: (&Index, &Sources), new: (&Index, &Sources)) -> BTreeMap<Arc<str>, ListingDelta> {
+    let mut differ = BTreeMap::new();
+    for (source, listing) in &new.1.listings {
+        match former.1.listings.get(source) {
+            Some(old) if old.digest == listing.digest => {}
+            Some(old) => {
+                differ
+                    .insert(Arc::clone(source), ListingDelta::Cves(cves((former.0, old), (new.0, listing))));
+            }
+            None => {
+                differ.insert(Arc::clone(source), ListingDelta::Whole);
+            }
+        }
+    }
+    for source in former.1.listings.keys().filter(|source| !new.1.listings.contains_key(*source)) {
+        differ.insert(Arc::clone(source), ListingDelta::Whole);
+    }
+    differ
+}
+
+fn cves<'a>(former: (&'a Index, &'a Listing), new: (&'a Index, &'a Listing)) -> HashSet<Arc<str>> {
+    let old: BTreeSet<_> = former.1.told(&former.0.symbols).collect();
+    let young: BTreeSet<_> = new.1.told(&new.0.symbols).collect();
+    old.symmetric_difference(&young).map(|told| Arc::clone(told.cve)).collect()
+}

@@ -1,0 +1,79 @@
+//! Divides the packages of a host into parts that can be matched alone: what is found
+//! in the parts, taken together, is what is found in the whole.
+//!
+//! The packages of one source are a part, with what is offered for them, since that is what
+//! a finding tells of. All that concerns kernels is one part, since which images there are,
+//! which of them runs and which is held decides over every kernel finding.
+
+use std::collections::{BTreeMap, HashSet};
+
+use base::Distribution;
+
+use crate::{
+    host::{Candidate, HostPackages, InstalledPackage},
+    kernel::{Kernels, RunningKernel},
+};
+
+/// The parts of a host in a fixed order. None for a host whose release is not known, as nothing
+/// can be matched there.
+pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
+    // Without a wildcard: a new field has to be given to the parts that need it.
+    let HostPackages { release, kernel, packages, pending } = host;
+    let Some(release) = *release else { return Vec::new() };
+    let mut by_source: BTreeMap<&str, Vec<&InstalledPackage>> = BTreeMap::new();
+    for package in packages {
+        by_source.entry(&package.source).or_default().push(package);
+    }
+    let kernels = Kernels::of(release, kernel, packages);
+    let (of_kernels, others): (Vec<_>, Vec<_>) = by_source
+        .into_values()
+        .partition(|packages| concerns_kernels(release.distribution(), &kernels, packages));
+
+    let part = |packages: &[&InstalledPackage], kernel: RunningKernel, pending: Option<Vec<Candidate>>| {
+        let packages = packages.iter().map(|package| (*package).clone()).collect();
+        HostPackages { release: Some(release), kernel, packages, pending }
+    };
+    let mut offers: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
+    for candidate in pending.iter().flatten() {
+        offers.entry(&candidate.name).or_default().push(candidate);
+    }
+    let offered = |names: HashSet<&str>| {
+        let mut offered: Vec<Candidate> = names
+            .iter()
+            .filter_map(|name| offers.get(name))
+            .flatten()
+            .map(|offer| (*offer).clone())
+            .collect();
+        offered.sort_unstable();
+        pending.as_ref().map(|_| offered)
+    };
+    let names = |packages: &[&'_ InstalledPackage]| -> HashSet<String> {
+        packages.iter().map(|package| package.name.clone()).collect()
+    };
+
+    let mut parts = Vec::with_capacity(others.len() + 1);
+    let of_kernels = of_kernels.concat();
+    if !of_kernels.is_empty() || !kernel.release.is_empty() {
+        let installed = names(&of_kernels);
+        let images = offers.keys().copied().filter(|name| name.starts_with("linux-image-"));
+        let concerned = installed.iter().map(String::as_str).chain(images).collect();
+        parts.push(part(&of_kernels, kernel.clone(), offered(concerned)));
+    }
+    for packages in others {
+        let installed = names(&packages);
+        let concerned = installed.iter().map(String::as_str).collect();
+        parts.push(part(&packages, RunningKernel::default(), offered(concerned)));
+    }
+    parts
+}
+
+/// Whether the packages of a source decide over kernel findings: kernels themselves, and whatever
+/// is named as an image and can be held as one.
+fn concerns_kernels(
+    distribution: Distribution,
+    kernels: &Kernels<'_>,
+    packages: &[&InstalledPackage],
+) -> bool {
+    let covered = packages.first().is_some_and(|package| kernels.covers(distribution, &package.source));
+    covered || packages.iter().any(|package| package.name.starts_with("linux-image-"))
+}
