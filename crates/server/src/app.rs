@@ -278,7 +278,8 @@ async fn read_agent(agent: &std::path::Path) -> anyhow::Result<Bytes> {
     }
 }
 
-fn http_client() -> anyhow::Result<reqwest::Client> {
+/// The client by which feeds are fetched.
+pub fn http_client() -> anyhow::Result<reqwest::Client> {
     let mut roots = rustls::RootCertStore::empty();
     // A machine without certificates can still read feeds from directories.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -162,7 +162,8 @@ impl Finding {
         })
     }
 
-    fn what_follows(&self) -> String {
+    /// What can be done about it, in a sentence.
+    pub(crate) fn what_follows(&self) -> String {
         match self.fixability {
             Fixability::Fixable => "An update with the fix can be installed now.".into(),
             Fixability::NotInEffect => "A kernel with the fix is installed; a reboot puts it into effect.".into(),

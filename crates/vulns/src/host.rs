@@ -4,7 +4,7 @@
 use base::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::RunningKernel;
+use crate::kernel::{self, RunningKernel};
 
 /// The packages of a host, as its inventory reports them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +18,29 @@ pub struct HostPackages {
     /// What the host's own package sources offer to install or upgrade; `None` when
     /// that is not known, and then every released fix counts as offered.
     pub pending: Option<Vec<Candidate>>,
+}
+
+impl HostPackages {
+    /// A host with nothing but one source package at this version, for asking about that alone. A
+    /// kernel is one that runs.
+    pub fn of_package(release: Release, source: &str, version: &str) -> Self {
+        let distribution = release.distribution();
+        let source = kernel::source_of(distribution, source);
+        let package = InstalledPackage {
+            name: source.clone().into_owned(),
+            version: version.to_owned(),
+            source: source.clone().into_owned(),
+            source_version: version.to_owned(),
+            ..InstalledPackage::default()
+        };
+        let mut host = Self { release: Some(release), packages: vec![package], ..Self::default() };
+        if kernel::is_kernel(distribution, &source, version) {
+            // Kernels are known by their images, whose names end in what `uname -r` prints.
+            host.packages[0].name = format!("linux-image-{version}");
+            host.kernel.release = version.to_owned();
+        }
+        host
+    }
 }
 
 /// One installed binary package.

@@ -36,6 +36,41 @@ impl RunningKernel {
         words.find(|word| *word == "Debian")?;
         words.next().filter(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
     }
+
+    /// The kernel that somebody names, by what `uname -r` prints or by the version of its package.
+    pub fn named(text: &str, release: Release, packages: &[InstalledPackage]) -> Self {
+        let distribution = release.distribution();
+        let mut images = packages.iter().filter_map(|package| Some((abi(&package.name)?, package)));
+        let by_version = |(_, package): &(&str, &InstalledPackage)| {
+            package.version == text || source_version_of(distribution, package) == text
+        };
+        if images.clone().any(|(abi, _)| abi == text) {
+            return Self { release: text.to_owned(), ..Self::default() };
+        }
+        let image = images.find(by_version).map(|(abi, _)| abi.to_owned());
+        // What `uname -r` prints ends in a flavour, such as `amd64`; a version in a revision.
+        let is_version =
+            text.rsplit('-').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+        let package_version = (image.is_some() || is_version).then(|| text.to_owned());
+        Self { release: image.unwrap_or_else(|| text.to_owned()), package_version, shared_with_host: false }
+    }
+}
+
+/// Whether a source package of this name and version is a kernel. Beside `linux` there are kernels for
+/// clouds, boards and later hardware, and packages such as `linux-firmware` or `linux-base`, which have
+/// other kinds of versions: a kernel's is `6.8.0-40.40~22.04.1` on Ubuntu, and on Debian its name has
+/// the number of a series, as in `linux-6.1`.
+pub(crate) fn is_kernel(distribution: Distribution, source: &str, version: &str) -> bool {
+    let Some(rest) = source.strip_prefix("linux-") else { return source == "linux" };
+    match distribution {
+        Distribution::Debian => rest.starts_with(|c: char| c.is_ascii_digit()),
+        Distribution::Ubuntu => version.split_once('-').is_some_and(|(upstream, upload)| {
+            let numbers = |text: &str| text.split('.').all(|part| part.parse::<u32>().is_ok());
+            upstream.matches('.').count() == 2
+                && numbers(upstream)
+                && upload.split('~').next().is_some_and(|upload| upload.contains('.') && numbers(upload))
+        }),
+    }
 }
 
 /// The kernel source behind a source package that only signs it or points to it:
@@ -182,6 +217,44 @@ mod tests {
                 ..InstalledPackage::default()
             };
             assert_eq!(source_version_of(Distribution::Debian, &package), version);
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_named_by_abi_or_by_version() {
+        let image = InstalledPackage {
+            name: "linux-image-6.1.0-29-amd64".into(),
+            source: "linux-signed-amd64".into(),
+            source_version: "6.1.123+1".into(),
+            version: "6.1.123-1".into(),
+            ..InstalledPackage::default()
+        };
+        let named = |text: &str| {
+            let kernel = RunningKernel::named(text, Release::Debian12, std::slice::from_ref(&image));
+            (kernel.release, kernel.package_version)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(named("6.1.0-29-amd64"), ("6.1.0-29-amd64".to_owned(), None));
+        assert_eq!(named("6.1.123-1"), ("6.1.0-29-amd64".to_owned(), some("6.1.123-1")));
+        assert_eq!(named("6.1.99-1"), ("6.1.99-1".to_owned(), some("6.1.99-1")));
+        assert_eq!(named("6.1.0-18-amd64"), ("6.1.0-18-amd64".to_owned(), None));
+    }
+
+    #[test]
+    fn kernels_are_told_from_what_only_belongs_to_them() {
+        use Distribution::{Debian, Ubuntu};
+        for (distribution, source, version, kernel) in [
+            (Debian, "linux", "6.1.123-1", true),
+            (Debian, "linux-6.1", "6.1.119-1~deb11u1", true),
+            (Debian, "linux-base", "4.9", false),
+            (Ubuntu, "linux", "5.15.0-69.76", true),
+            (Ubuntu, "linux-hwe-6.8", "6.8.0-40.40~22.04.1", true),
+            (Ubuntu, "linux-firmware", "20220329.git681281e4-0ubuntu3.36", false),
+            (Ubuntu, "linux-base", "4.5ubuntu9", false),
+            (Ubuntu, "linux-atm", "1:2.5.1-4build2", false),
+            (Ubuntu, "openssl", "3.0.2-0.1", false),
+        ] {
+            assert_eq!(is_kernel(distribution, source, version), kernel, "{source} {version}");
         }
     }
 

@@ -51,6 +51,7 @@ mod known;
 mod matching;
 mod offer;
 mod proof;
+pub mod report;
 mod score;
 mod severity;
 mod ssvc;

@@ -33,7 +33,7 @@ pub struct UpdateGroup {
 
 impl UpdateGroup {
     /// Groups findings; groups come in the order of their first finding.
-    pub(crate) fn of(list: &[Finding]) -> Vec<Self> {
+    pub fn of(list: &[Finding]) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         let mut places: HashMap<(&str, &str, Fixability), usize> = HashMap::new();
         for (at, finding) in list.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The command line: `holdfast <noun> <verb>`, with `--json` everywhere.
 //!
-//! Commands talk to the running control plane of this machine over its API; `audit
+//! Commands talk to the running control plane of this machine over its API; `scan`, `audit
 //! verify`, `audit export` and `receipt verify` read files and need none.
 
 mod audit;
@@ -12,6 +12,7 @@ mod follow;
 mod lab;
 mod receipt;
 mod run;
+mod scan;
 mod server;
 mod table;
 mod tour;
@@ -43,6 +44,8 @@ pub struct Cli {
 enum Command {
     /// Start the control plane on this machine.
     Up(up::Up),
+    /// Find what vulnerabilities touch a machine or an inventory, without a control plane.
+    Scan(scan::Scan),
     /// Print a new sign-in link.
     SignIn,
     /// Servers: list, show, provision, patch, reboot, roll back.
@@ -81,6 +84,7 @@ pub async fn main(cli: Cli) -> ExitCode {
     let context = Context { json: cli.json, data: cli.data.unwrap_or_else(default_data_dir) };
     let outcome = match cli.command {
         Command::Up(up) => up.run(&context).await,
+        Command::Scan(scan) => Ok(scan.run(&context).await),
         Command::SignIn => up::sign_in(&context).await,
         Command::Server(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,

@@ -57,7 +57,7 @@ pub struct FeedState {
 
 /// Why a refresh did not replace the last good copy.
 #[derive(Debug, thiserror::Error)]
-enum RefreshError {
+pub(super) enum RefreshError {
     #[error("could not read it")]
     Source(#[source] SourceError),
     #[error("`{path}` was refused")]
@@ -284,7 +284,7 @@ impl Feeds {
 }
 
 /// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -294,7 +294,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     said
 }
 
-fn parse_layers(kind: FeedKind, layers: &[Layer]) -> Result<FeedData, RefreshError> {
+pub(super) fn parse_layers(kind: FeedKind, layers: &[Layer]) -> Result<FeedData, RefreshError> {
     let mut whole: Option<FeedData> = None;
     for layer in layers {
         let parsed = vulns::parse(kind, FeedFile { path: &layer.path, bytes: &layer.bytes })

@@ -15,8 +15,8 @@ use crate::{
     host::{HostPackages, InstalledPackage},
 };
 
-/// The largest inventory. A dpkg status file of five thousand packages has about 6 MB.
-const BYTES_MAX: u64 = 64 << 20;
+/// The largest inventory that is read, in bytes, also after decompression. A dpkg status file of five thousand packages has about 6 MB.
+pub const BYTES_MAX: u64 = 64 << 20;
 /// The most packages of a host. Debian has about 65,000 binary packages in all.
 const PACKAGES_MAX: usize = 100_000;
 /// The longest name or version. Debian's archive stays below 200 for both.
