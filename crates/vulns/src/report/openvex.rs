@@ -60,9 +60,10 @@ fn statement(report: &Report<'_>, finding: &Finding) -> Value {
             _ => json!(follows),
         };
     } else {
-        statement["impact_statement"] = json!(follows);
-        if let Some(justification) = justification(finding.fixability) {
-            statement["justification"] = json!(justification);
+        // The schema takes either of them and not both.
+        match justification(finding.fixability) {
+            Some(justification) => statement["justification"] = json!(justification),
+            None => statement["impact_statement"] = json!(follows),
         }
     }
     statement

@@ -11,7 +11,11 @@ use crate::{finding::Finding, proof::BinaryFact};
 /// The packages of a finding: its installed binary packages, or its source package where
 /// none is left, as with a kernel that runs though its packages were removed.
 pub(super) fn of_finding(release: Release, finding: &Finding) -> Vec<String> {
-    let binaries: Vec<String> = finding.proof.binaries.iter().map(|fact| of_binary(release, fact)).collect();
+    let mut binaries: Vec<String> =
+        finding.proof.binaries.iter().map(|fact| of_binary(release, fact)).collect();
+    // Where architectures are not known, the same package for two of them looks alike.
+    binaries.sort();
+    binaries.dedup();
     if binaries.is_empty() {
         return vec![of(release, &finding.source_package, &finding.installed, "source")];
     }
