@@ -8,9 +8,10 @@ use base::Release;
 use jiff::Timestamp;
 
 use crate::{
+    cve_facts::CveTable,
     proof::Statement,
     severity::Severity,
-    symbols::{Symbol, Symbols},
+    symbols::{Renumbering, Symbol, Symbols},
 };
 
 /// One statement of a feed.
@@ -34,8 +35,22 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn key(&self) -> (Release, Symbol, Symbol) {
+    /// What a row is about; a later row about the same replaces it.
+    pub fn key(&self) -> (Release, Symbol, Symbol) {
         (self.release, self.source, self.cve)
+    }
+
+    /// The row in another table of symbols, with its layers counted from `base`.
+    pub fn moved(&self, renumbering: &Renumbering, base: u16) -> Self {
+        Self {
+            source: renumbering.of(self.source),
+            cve: renumbering.of(self.cve),
+            fixed: self.fixed.map(|symbol| renumbering.of(symbol)),
+            pro_fixed: self.pro_fixed.map(|symbol| renumbering.of(symbol)),
+            notice: self.notice.map(|symbol| renumbering.of(symbol)),
+            layer: self.layer.saturating_add(base),
+            ..*self
+        }
     }
 }
 
@@ -49,6 +64,10 @@ pub(crate) struct Advisories {
     pub notices: Vec<Row>,
     /// When a CVE's whole record was last changed, in feeds that publish whole records.
     pub modified: HashMap<Symbol, Timestamp>,
+    /// Every notice that was read, also those for other releases, and when it was published or changed.
+    pub announced: HashMap<Symbol, Option<Timestamp>>,
+    /// What records say of their CVE itself.
+    pub facts: CveTable,
     /// The time of each reading that was merged into this; never empty.
     pub layers: Vec<Option<Timestamp>>,
 }
@@ -60,6 +79,8 @@ impl Default for Advisories {
             rows: Vec::new(),
             notices: Vec::new(),
             modified: HashMap::new(),
+            announced: HashMap::new(),
+            facts: CveTable::default(),
             layers: vec![None],
         }
     }
@@ -76,7 +97,7 @@ impl Advisories {
             }
             same
         });
-        self.notices.sort_by_key(|row| (row.notice, row.key()));
+        self.notices.sort_by_key(Row::key);
     }
 
     /// Adds a later reading. Where a feed publishes whole records, the record that was
@@ -87,15 +108,7 @@ impl Advisories {
         // Far fewer layers are ever merged than can be counted; beyond that the last is meant.
         let base = u16::try_from(self.layers.len()).unwrap_or(u16::MAX);
         self.layers.extend(later.layers);
-        let moved = |mut row: Row| {
-            row.layer = row.layer.saturating_add(base);
-            row.source = renumbering.of(row.source);
-            row.cve = renumbering.of(row.cve);
-            row.fixed = row.fixed.map(|symbol| renumbering.of(symbol));
-            row.pro_fixed = row.pro_fixed.map(|symbol| renumbering.of(symbol));
-            row.notice = row.notice.map(|symbol| renumbering.of(symbol));
-            row
-        };
+        let moved = |row: Row| row.moved(&renumbering, base);
         let modified: HashMap<Symbol, Timestamp> =
             later.modified.into_iter().map(|(cve, time)| (renumbering.of(cve), time)).collect();
 
@@ -109,35 +122,22 @@ impl Advisories {
             self.modified.entry(cve).and_modify(|known| *known = time.max(*known)).or_insert(time);
         }
 
-        let notices: Vec<Row> = later.notices.into_iter().map(moved).collect();
-        let replaced: std::collections::HashSet<_> = notices.iter().map(|row| row.notice).collect();
-        self.notices.retain(|row| !replaced.contains(&row.notice));
-        self.notices.extend(notices);
+        let stands = |now: &HashMap<Symbol, Option<Timestamp>>, row: &Row| {
+            row.notice.is_some_and(|id| now.contains_key(&id))
+        };
+        let announced: HashMap<Symbol, Option<Timestamp>> = later
+            .announced
+            .into_iter()
+            .map(|(id, time)| (renumbering.of(id), time))
+            // Of the same notice the newer state counts, as for records.
+            .filter(|(id, time)| {
+                !matches!((self.announced.get(id), time), (Some(Some(mine)), Some(new)) if new < mine)
+            })
+            .collect();
+        self.notices.retain(|row| !stands(&announced, row));
+        self.notices.extend(later.notices.into_iter().map(moved).filter(|row| stands(&announced, row)));
+        self.announced.extend(announced);
+        self.facts.merge(later.facts);
         self.settle();
-    }
-
-    /// The rows with the notices worked in: each fix names the notice that announced it,
-    /// and a CVE that has no record of its own takes what its notices say.
-    pub fn with_notices(&self) -> Vec<Row> {
-        let mut rows = self.rows.clone();
-        for notice in &self.notices {
-            match rows[..self.rows.len()].binary_search_by_key(&notice.key(), Row::key) {
-                Ok(at) => {
-                    let row = &mut rows[at];
-                    let announces = notice.fixed.is_some() && notice.fixed == row.fixed
-                        || notice.pro_fixed.is_some() && notice.pro_fixed == row.pro_fixed;
-                    if announces && row.notice.is_none() {
-                        row.notice = notice.notice;
-                    }
-                }
-                // A record that does not list the package says that it is not affected.
-                Err(_) if self.modified.contains_key(&notice.cve) => {}
-                Err(_) => rows.push(*notice),
-            }
-        }
-        // Of several notices for the same, the first one fixed it; the others are follow-ups.
-        rows.sort_by_key(Row::key);
-        rows.dedup_by_key(|row| row.key());
-        rows
     }
 }

@@ -9,12 +9,12 @@ use std::{
 
 use base::Release;
 
-use crate::index::{Index, Listing, Sources};
+use crate::index::{Index, Listing, Sources, Told};
 
 /// The difference between a former index and a new one.
 #[derive(Debug, Default)]
 pub(crate) struct IndexDelta {
-    /// Releases that one of them knows and the other does not, or by another feed.
+    /// Releases that one of them knows and the other does not.
     pub releases: BTreeSet<Release>,
     /// In the other releases, the source packages whose listings differ.
     pub listings: BTreeMap<Release, BTreeMap<Arc<str>, ListingDelta>>,
@@ -39,7 +39,7 @@ impl IndexDelta {
             former.releases.keys().chain(new.releases.keys()).copied().collect();
         for release in releases {
             match (former.releases.get(&release), new.releases.get(&release)) {
-                (Some(old), Some(young)) if old.kind == young.kind => {
+                (Some(old), Some(young)) => {
                     let listings = listings((former, old), (new, young));
                     if !listings.is_empty() {
                         delta.listings.insert(release, listings);
@@ -65,8 +65,7 @@ fn listings(former: (&Index, &Sources), new: (&Index, &Sources)) -> BTreeMap<Arc
         match former.1.listings.get(source) {
             Some(old) if old.digest == listing.digest => {}
             Some(old) => {
-                differ
-                    .insert(Arc::clone(source), ListingDelta::Cves(cves((former.0, old), (new.0, listing))));
+                differ.insert(Arc::clone(source), ListingDelta::Cves(cves((former, old), (new, listing))));
             }
             None => {
                 differ.insert(Arc::clone(source), ListingDelta::Whole);
@@ -79,8 +78,14 @@ fn listings(former: (&Index, &Sources), new: (&Index, &Sources)) -> BTreeMap<Arc
     differ
 }
 
-fn cves<'a>(former: (&'a Index, &'a Listing), new: (&'a Index, &'a Listing)) -> HashSet<Arc<str>> {
-    let old: BTreeSet<_> = former.1.told(&former.0.symbols).collect();
-    let young: BTreeSet<_> = new.1.told(&new.0.symbols).collect();
+/// A listing with the index and the release it is from.
+type Placed<'a> = ((&'a Index, &'a Sources), &'a Listing);
+
+fn told(((index, sources), listing): Placed<'_>) -> BTreeSet<Told<'_>> {
+    listing.told(sources.tables(&index.symbols)).collect()
+}
+
+fn cves(former: Placed<'_>, new: Placed<'_>) -> HashSet<Arc<str>> {
+    let (old, young) = (told(former), told(new));
     old.symmetric_difference(&young).map(|told| Arc::clone(told.cve)).collect()
 }

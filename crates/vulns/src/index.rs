@@ -4,7 +4,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
     sync::Arc,
 };
@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     advisories::{Advisories, Row},
     coverage::Coverage,
-    cve_facts::CveFacts,
     feeds::{Content, FeedData, FeedKind, KevEntry},
     findings::Findings,
     host::HostPackages,
-    known::Known,
+    known::{Known, KnownCves},
     matching,
     proof::Statement,
     severity::Severity,
+    statements::{Announcement, Announcements, Origin, Statements},
     symbols::{Symbol, Symbols},
     version,
 };
@@ -44,9 +44,8 @@ pub struct FeedSummary {
 pub struct Index {
     pub(crate) symbols: Symbols,
     pub(crate) releases: BTreeMap<Release, Sources>,
-    exploited: HashMap<Symbol, Arc<KevEntry>>,
     /// Of the CVEs that something here names; the feeds know many more.
-    known: HashMap<Symbol, Arc<Known>>,
+    pub(crate) known: KnownCves,
     feeds: Vec<FeedSummary>,
     version: Sha256,
 }
@@ -54,9 +53,9 @@ pub struct Index {
 /// What is known of a release.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    pub kind: FeedKind,
-    /// When each layer of the feed was true, if it says.
-    pub layers: Vec<Option<Timestamp>>,
+    /// Shared by the releases of a distribution.
+    pub origins: Arc<[Origin]>,
+    pub announcements: Arc<Announcements>,
     pub listings: HashMap<Arc<str>, Listing>,
 }
 
@@ -78,11 +77,20 @@ pub(crate) struct Entry {
     pub fixed: Option<Symbol>,
     pub pro_fixed: Option<Symbol>,
     pub notice: Option<Symbol>,
+    pub announcement: Announcement,
     pub statement: Statement,
     pub severity: Severity,
     pub pro_only: bool,
-    /// A place in [`Sources::layers`].
+    /// A place in [`Sources::origins`].
     pub layer: u16,
+}
+
+/// What turns the symbols and numbers of entries into what they mean.
+#[derive(Clone, Copy)]
+pub(crate) struct Tables<'a> {
+    symbols: &'a Symbols,
+    origins: &'a [Origin],
+    announcements: &'a Announcements,
 }
 
 /// An entry with its texts, so that it can be compared with one of another index.
@@ -92,26 +100,31 @@ pub(crate) struct Told<'a> {
     fixed: Option<&'a Arc<str>>,
     pro_fixed: Option<&'a Arc<str>>,
     notice: Option<&'a Arc<str>>,
+    announced: &'a [Arc<str>],
     statement: Statement,
     severity: Severity,
     pro_only: bool,
     layer: u16,
+    feed: FeedKind,
 }
 
 impl Entry {
-    fn told<'a>(&self, symbols: &'a Symbols) -> Told<'a> {
+    fn told<'a>(&self, tables: Tables<'a>) -> Told<'a> {
         // Without a wildcard, so that no field is left out of comparisons.
-        let Self { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer } = *self;
-        let text = |symbol: Option<Symbol>| symbol.map(|symbol| symbols.text(symbol));
+        let Self { cve, fixed, pro_fixed, notice, announcement, statement, severity, pro_only, layer } =
+            *self;
+        let text = |symbol: Option<Symbol>| symbol.map(|symbol| tables.symbols.text(symbol));
         Told {
-            cve: symbols.text(cve),
+            cve: tables.symbols.text(cve),
             fixed: text(fixed),
             pro_fixed: text(pro_fixed),
             notice: text(notice),
+            announced: tables.announcements.list(announcement),
             statement,
             severity,
             pro_only,
             layer,
+            feed: tables.origins[usize::from(layer)].feed,
         }
     }
 }
@@ -119,15 +132,29 @@ impl Entry {
 impl Told<'_> {
     /// Appends a form of it that no other entry has.
     fn encode(&self, bytes: &mut Vec<u8>) {
-        let Self { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer } = self;
-        for text in [Some(*cve), *fixed, *pro_fixed, *notice] {
+        let Self { cve, fixed, pro_fixed, notice, announced, statement, severity, pro_only, layer, feed } =
+            self;
+        let announced = announced.iter().map(Some);
+        for text in [Some(*cve), *fixed, *pro_fixed, *notice].into_iter().chain(announced).chain([None]) {
             // No text of a feed reaches this length; 0 is kept for there being none.
             let length = text.map_or(0, |text| u32::try_from(text.len() + 1).unwrap_or(u32::MAX));
             bytes.extend(length.to_le_bytes());
             bytes.extend(text.map(|text| text.as_bytes()).unwrap_or_default());
         }
-        bytes.extend([*statement as u8, *severity as u8, u8::from(*pro_only)]);
+        bytes.extend([*statement as u8, *severity as u8, u8::from(*pro_only), *feed as u8]);
         bytes.extend(layer.to_le_bytes());
+    }
+}
+
+impl Sources {
+    /// The reading that an entry comes from.
+    pub fn origin(&self, entry: &Entry) -> Origin {
+        self.origins[usize::from(entry.layer)]
+    }
+
+    /// What its entries need to be told.
+    pub fn tables<'a>(&'a self, symbols: &'a Symbols) -> Tables<'a> {
+        Tables { symbols, origins: &self.origins, announcements: &self.announcements }
     }
 }
 
@@ -137,8 +164,8 @@ impl Listing {
     }
 
     /// Every entry with its texts.
-    pub fn told<'a>(&'a self, symbols: &'a Symbols) -> impl Iterator<Item = Told<'a>> {
-        self.fixed.iter().chain(&self.unfixed).map(|entry| entry.told(symbols))
+    pub fn told<'a>(&'a self, tables: Tables<'a>) -> impl Iterator<Item = Told<'a>> {
+        self.fixed.iter().chain(&self.unfixed).map(move |entry| entry.told(tables))
     }
 
     /// The CVEs that this version of the source package has.
@@ -156,21 +183,13 @@ impl Listing {
     }
 }
 
-/// What an index knows of a CVE as such, whatever package it is in.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Facts<'a> {
-    kev: Option<&'a Arc<KevEntry>>,
-    known: Option<&'a Arc<Known>>,
-}
-
 impl Index {
     /// Builds the index. Several layers of one kind are merged in the order given.
     pub fn build(feeds: &[FeedData]) -> Self {
         let mut index = Self {
             symbols: Symbols::default(),
             releases: BTreeMap::new(),
-            exploited: HashMap::new(),
-            known: HashMap::new(),
+            known: KnownCves::default(),
             feeds: Vec::new(),
             version: Sha256::of(&[]),
         };
@@ -189,8 +208,17 @@ impl Index {
                     Cow::Owned(merged)
                 }
             };
-            index.add(&merged);
+            let summary = FeedSummary { kind, as_of: merged.as_of(), records: merged.records() };
+            index.feeds.push(summary);
             all.push(merged);
+        }
+        for distribution in [Distribution::Debian, Distribution::Ubuntu] {
+            let of_it = all.iter().filter(|feed| feed.kind().distribution() == Some(distribution));
+            let said = of_it.filter_map(|feed| match &feed.content {
+                Content::Packages(said) => Some((feed.kind(), said)),
+                Content::Exploited(_) | Content::Cves(_) => None,
+            });
+            index.add_packages(&said.collect::<Vec<_>>());
         }
         index.join_facts(&all);
         index.sort();
@@ -199,67 +227,42 @@ impl Index {
         index
     }
 
-    fn add(&mut self, feed: &FeedData) {
-        let summary = FeedSummary { kind: feed.kind(), as_of: feed.as_of(), records: feed.records() };
-        self.feeds.push(summary);
-        match &feed.content {
-            Content::Packages(said) => self.add_packages(feed.kind(), said),
-            Content::Exploited(entries) => {
-                for (cve, entry) in entries {
-                    self.exploited.insert(self.symbols.intern(cve), Arc::clone(entry));
-                }
-            }
-            // Joined last, when it is known which CVEs matter.
-            Content::Cves(_) => {}
-        }
-    }
-
-    fn add_packages(&mut self, kind: FeedKind, said: &Advisories) {
-        let renumbering = self.symbols.absorb(&said.symbols);
-        let moved = |symbol: Option<Symbol>| symbol.map(|symbol| renumbering.of(symbol));
-        for row in said.with_notices() {
+    fn add_packages(&mut self, said: &[(FeedKind, &Advisories)]) {
+        let Statements { rows, origins, announcements } = Statements::of(&mut self.symbols, said);
+        let (origins, announcements) = (Arc::<[Origin]>::from(origins), Arc::new(announcements));
+        for (row, announcement) in rows {
             let sources = self.releases.entry(row.release).or_insert_with(|| Sources {
-                kind,
-                layers: said.layers.clone(),
+                origins: Arc::clone(&origins),
+                announcements: Arc::clone(&announcements),
                 listings: HashMap::new(),
             });
-            let name = said.symbols.text(row.source);
+            let name = self.symbols.text(row.source);
             // A package that is listed without a CVE is still one that the feed knows.
             let listing = match sources.listings.get_mut(name) {
                 Some(listing) => listing,
                 None => sources.listings.entry(Arc::clone(name)).or_insert_with(Listing::new),
             };
-            let Row { statement, severity, pro_only, layer, .. } = row;
+            let Row { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer, .. } = row;
             if matches!(statement, Statement::NotAffected | Statement::Undetermined) {
                 continue;
             }
-            let entry = Entry {
-                cve: renumbering.of(row.cve),
-                fixed: moved(row.fixed),
-                pro_fixed: moved(row.pro_fixed),
-                notice: moved(row.notice),
-                statement,
-                severity,
-                pro_only,
-                layer,
-            };
+            let entry =
+                Entry { cve, fixed, pro_fixed, notice, announcement, statement, severity, pro_only, layer };
             if entry.fixed.is_some() { listing.fixed.push(entry) } else { listing.unfixed.push(entry) }
         }
     }
 
-    /// Joins what the feeds say about each CVE that something in the index names.
+    /// Joins what the feeds say about each CVE that a package or CISA's catalogue names.
     fn join_facts(&mut self, feeds: &[Cow<'_, FeedData>]) {
-        let mut said: HashMap<Symbol, Vec<(FeedKind, &CveFacts)>> = HashMap::new();
-        for feed in feeds {
-            let Content::Cves(table) = &feed.content else { continue };
-            for (cve, facts) in &table.facts {
-                if let Some(cve) = self.symbols.find(cve) {
-                    said.entry(cve).or_default().push((feed.kind(), facts));
-                }
-            }
+        for cve in feeds.iter().filter_map(|feed| feed.exploited()).flat_map(HashMap::keys) {
+            self.symbols.intern(cve);
         }
-        self.known =
-            said.into_iter().map(|(cve, said)| (cve, Arc::new(Known::join(said.into_iter())))).collect();
+        let listings = self.releases.values().flat_map(|sources| sources.listings.values());
+        let entries = listings.flat_map(|listing| listing.fixed.iter().chain(&listing.unfixed));
+        let mut named: HashSet<Symbol> = entries.map(|entry| entry.cve).collect();
+        let exploited = feeds.iter().filter_map(|feed| feed.exploited()).flat_map(HashMap::keys);
+        named.extend(exploited.filter_map(|cve| self.symbols.find(cve)));
+        self.known = KnownCves::join(&self.symbols, |cve| named.contains(&cve), feeds);
     }
 
     fn sort(&mut self) {
@@ -280,12 +283,14 @@ impl Index {
     }
 
     fn seal(&mut self) {
-        let symbols = &self.symbols;
         let mut bytes = Vec::new();
-        for listing in self.releases.values_mut().flat_map(|sources| sources.listings.values_mut()) {
-            bytes.clear();
-            listing.told(symbols).for_each(|told| told.encode(&mut bytes));
-            listing.digest = Sha256::of(&bytes);
+        for Sources { origins, announcements, listings } in self.releases.values_mut() {
+            let tables = Tables { symbols: &self.symbols, origins, announcements };
+            for listing in listings.values_mut() {
+                bytes.clear();
+                listing.told(tables).for_each(|told| told.encode(&mut bytes));
+                listing.digest = Sha256::of(&bytes);
+            }
         }
     }
 
@@ -298,10 +303,10 @@ impl Index {
                 let _ = writeln!(text, "{release} {source} {}", listing.digest);
             }
         }
-        let exploited: BTreeMap<_, _> =
-            self.exploited.iter().map(|(cve, entry)| (self.symbols.text(*cve), entry)).collect();
-        for (cve, entry) in exploited {
-            let _ = writeln!(text, "{cve} {entry:?}");
+        let known: BTreeMap<_, _> =
+            self.known.iter().map(|(cve, known)| (self.symbols.text(cve), known)).collect();
+        for (cve, known) in known {
+            let _ = writeln!(text, "{cve} {known}");
         }
         Sha256::of(text.as_bytes())
     }
@@ -329,32 +334,33 @@ impl Index {
 
     /// CISA's entry for a CVE.
     pub fn kev(&self, cve: &str) -> Option<&Arc<KevEntry>> {
-        self.kev_of(self.symbols.find(cve)?)
+        self.known.of(self.symbols.find(cve)?).kev.as_ref()
     }
 
-    /// What the feeds say about a CVE itself; `None` while they say nothing.
-    pub(crate) fn known(&self, cve: Symbol) -> Option<&Arc<Known>> {
-        self.known.get(&cve)
-    }
-
-    pub(crate) fn kev_of(&self, cve: Symbol) -> Option<&Arc<KevEntry>> {
-        self.exploited.get(&cve)
+    /// Every CVE that is known to be exploited, with CISA's entry. Two of these give a
+    /// [`KevDelta`](crate::KevDelta).
+    pub fn exploited(&self) -> HashMap<Arc<str>, Arc<KevEntry>> {
+        let known = self.known.iter();
+        known
+            .filter_map(|(cve, known)| {
+                Some((Arc::clone(self.symbols.text(cve)), Arc::clone(known.kev.as_ref()?)))
+            })
+            .collect()
     }
 
     /// The CVEs of which something is told beyond packages.
     pub(crate) fn cves_with_facts(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.exploited.keys().chain(self.known.keys()).map(|cve| self.symbols.text(*cve))
+        self.known.iter().map(|(cve, _)| self.symbols.text(cve))
     }
 
-    /// What is told of a CVE beyond packages.
-    pub(crate) fn facts(&self, cve: &str) -> Facts<'_> {
-        let cve = self.symbols.find(cve);
-        Facts { kev: cve.and_then(|cve| self.kev_of(cve)), known: cve.and_then(|cve| self.known(cve)) }
+    /// What is told of a CVE beyond packages, which may be nothing.
+    pub(crate) fn facts(&self, cve: &str) -> Option<&Arc<Known>> {
+        self.symbols.find(cve).map(|cve| self.known.of(cve)).filter(|known| !known.is_nothing())
     }
 
     /// When the statements of this layer were true, if their feed says.
     pub(crate) fn as_of(&self, release: Release, layer: u16) -> Option<Timestamp> {
-        *self.releases.get(&release)?.layers.get(usize::from(layer))?
+        self.releases.get(&release)?.origins.get(usize::from(layer))?.as_of
     }
 
     pub(crate) fn has_feed_for(&self, distribution: Distribution) -> bool {

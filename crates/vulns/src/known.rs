@@ -1,14 +1,16 @@
 //! What all feeds together say about a CVE, joined once when the index is built, so
 //! that a finding only has to point at it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use crate::{
-    cve_facts::CveFacts,
+    cve_facts::{CveFacts, CveTable},
     epss::Epss,
-    feeds::{FeedKind, KevEntry},
+    feeds::{Content, FeedData, FeedKind, KevEntry},
     score::Score,
+    severity::{Severity, SeveritySource},
     ssvc::Ssvc,
+    symbols::{Symbol, Symbols},
 };
 
 /// The facts about one CVE from every feed.
@@ -25,36 +27,126 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Joins what the feeds say, which come in the order of their kinds.
-    pub fn join<'a>(said: impl Iterator<Item = (FeedKind, &'a CveFacts)>) -> Self {
-        let mut known = Self::default();
-        let (mut scores, mut rejected_by) = (Vec::new(), Vec::new());
-        for (feed, facts) in said {
-            scores.extend(facts.scores.iter().cloned());
-            // CISA is the one who decides; the feeds only repeat it, some later than others.
-            if let Some(ssvc) = &facts.ssvc
-                && known.ssvc.as_ref().is_none_or(|mine| mine.decided_at < ssvc.decided_at)
-            {
-                known.ssvc = Some(Arc::clone(ssvc));
-            }
-            if known.epss.is_none() {
-                known.epss.clone_from(&facts.epss);
-            }
-            if known.kev.is_none() {
-                known.kev.clone_from(&facts.kev);
-            }
-            if facts.rejected {
-                rejected_by.push(feed);
+    /// How bad a CVE is, and who says so. A score decides where there is one: it is what all
+    /// distributions and engines have in common, and what forces a maintenance window must not
+    /// depend on which of them a package came from. A distribution's own word stands in where
+    /// there is none: it knows better than nobody. Its word stays visible in its own feed's
+    /// statement, so nothing is lost.
+    pub fn severity(&self, own: Severity, own_source: SeveritySource) -> (Severity, Option<SeveritySource>) {
+        match self.scores.first() {
+            Some(score) => (score.base.severity(), Some(SeveritySource::Cvss)),
+            None => (own, (own != Severity::Unknown).then_some(own_source)),
+        }
+    }
+
+    /// Whether no feed says anything.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(&mut self, feed: FeedKind, facts: &CveFacts, scores: &mut Vec<Score>) {
+        scores.extend(facts.scores.iter().cloned());
+        // CISA is the one who decides; the feeds only repeat it, some later than others.
+        if let Some(ssvc) = &facts.ssvc
+            && self.ssvc.as_ref().is_none_or(|mine| mine.decided_at < ssvc.decided_at)
+        {
+            self.ssvc = Some(Arc::clone(ssvc));
+        }
+        if self.epss.is_none() {
+            self.epss.clone_from(&facts.epss);
+        }
+        if self.kev.is_none() {
+            self.kev.clone_from(&facts.kev);
+        }
+        if facts.rejected {
+            self.rejected_by = self.rejected_by.iter().copied().chain([feed]).collect();
+        }
+    }
+}
+
+/// A line that is the same for the same facts.
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scores, ssvc, epss, kev, rejected_by } = self;
+        for Score { version, base, vector, source, role } in &**scores {
+            write!(f, "{version} {base} {vector} {source} {role:?} ")?;
+        }
+        write!(f, "{rejected_by:?}")?;
+        if let Some(ssvc) = ssvc {
+            write!(f, " {ssvc:?}")?;
+        }
+        if let Some(epss) = epss {
+            write!(f, " {epss:?}")?;
+        }
+        if let Some(kev) = kev {
+            write!(f, " {kev:?}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known of the CVEs that matter.
+#[derive(Debug, Default)]
+pub(crate) struct KnownCves {
+    by_cve: HashMap<Symbol, Arc<Known>>,
+    nothing: Arc<Known>,
+}
+
+impl KnownCves {
+    /// Joins what the feeds, in the order of their kinds, say of the CVEs that matter.
+    pub fn join(symbols: &Symbols, matters: impl Fn(Symbol) -> bool, feeds: &[Cow<'_, FeedData>]) -> Self {
+        let mut by_cve: HashMap<Symbol, (Known, Vec<Score>)> = HashMap::new();
+        let find = |cve: &str| symbols.find(cve).filter(|cve| matters(*cve));
+        for feed in feeds {
+            let table: &CveTable = match &feed.content {
+                Content::Packages(said) => &said.facts,
+                Content::Cves(table) => table,
+                Content::Exploited(_) => continue,
+            };
+            for (cve, facts) in &table.facts {
+                if let Some(cve) = find(cve) {
+                    let (known, scores) = by_cve.entry(cve).or_default();
+                    known.add(feed.kind(), facts, scores);
+                }
             }
         }
-        scores.sort_by(Score::by_preference);
-        // Feeds repeat the scores of one another.
-        scores.dedup_by(|later, kept| {
-            (later.version, later.base, &later.source, &later.vector)
-                == (kept.version, kept.base, &kept.source, &kept.vector)
+        for (cve, entry) in feeds.iter().filter_map(|feed| feed.exploited()).flatten() {
+            if let Some(cve) = find(cve) {
+                by_cve.entry(cve).or_default().0.kev = Some(Arc::clone(entry));
+            }
+        }
+        // Thousands of CVEs have the same few hundred vectors.
+        let mut texts = Symbols::default();
+        let mut shared = |text: &Arc<str>| {
+            let symbol = texts.intern(text);
+            Arc::clone(texts.text(symbol))
+        };
+        let joined = by_cve.into_iter().map(|(cve, (mut known, mut scores))| {
+            for score in &mut scores {
+                score.vector = shared(&score.vector);
+                score.source = shared(&score.source);
+            }
+            scores.sort_by(Score::by_preference);
+            // Feeds repeat the scores of one another.
+            scores.dedup_by(|later, kept| {
+                (later.version, later.base, &later.source, &later.vector)
+                    == (kept.version, kept.base, &kept.source, &kept.vector)
+            });
+            if !scores.is_empty() {
+                known.scores = scores.into();
+            }
+            (cve, Arc::new(known))
         });
-        known.scores = scores.into();
-        known.rejected_by = rejected_by.into();
-        known
+        Self { by_cve: joined.collect(), nothing: Arc::default() }
+    }
+
+    /// What is known of a CVE, which may be nothing.
+    pub fn of(&self, cve: Symbol) -> &Arc<Known> {
+        self.by_cve.get(&cve).unwrap_or(&self.nothing)
+    }
+
+    /// Every CVE of which something is known, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Symbol, &Arc<Known>)> {
+        self.by_cve.iter().map(|(cve, known)| (*cve, known))
     }
 }

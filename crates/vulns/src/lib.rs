@@ -38,6 +38,7 @@ mod coverage;
 mod cve_facts;
 mod delta;
 mod epss;
+mod explain;
 pub mod feeds;
 mod finding;
 mod findings;
@@ -55,6 +56,7 @@ pub mod report;
 mod score;
 mod severity;
 mod ssvc;
+mod statements;
 mod symbols;
 mod update;
 pub mod version;
@@ -62,7 +64,8 @@ pub mod version;
 pub use coverage::{Coverage, KernelCoverage, ReleaseCoverage};
 pub use epss::{Epss, EpssRun, Share};
 pub use feeds::{
-    FeedData, FeedError, FeedFile, FeedKind, KevEntry, UnknownFeed, age_guard, parse, recognise, shrink_guard,
+    FeedData, FeedError, FeedFile, FeedKind, KevChange, KevDelta, KevEntry, KevField, UnknownFeed, age_guard,
+    future_guard, parse, recognise, shrink_guard,
 };
 pub use finding::{Finding, ImageFact, KernelFacts};
 pub use findings::{Findings, FindingsDiff, Summary};

@@ -5,11 +5,11 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use base::Release;
+use base::{Distribution, Release};
 
 use crate::{
-    feeds::FeedKind,
-    finding::{Finding, ImageFact, KernelFacts, listed_in},
+    explain::listed_in,
+    finding::{Finding, ImageFact, KernelFacts},
     findings::Findings,
     fixability::Fixability,
     host::{HostPackages, InstalledPackage},
@@ -17,7 +17,7 @@ use crate::{
     kernel::{Image, Kernels},
     offer::Offers,
     proof::{BinaryFact, Proof, Statement},
-    severity::{Severity, SeveritySource},
+    severity::SeveritySource,
     symbols::Symbol,
     version,
 };
@@ -47,8 +47,8 @@ pub(crate) fn matched(index: &Index, host: &HostPackages, only: Option<&HashSet<
         release,
         only,
         offers: Offers::of(host),
-        own: listed_in(sources.kind, release, false).into(),
-        pro: listed_in(sources.kind, release, true).into(),
+        own: listed_in(release, false).into(),
+        pro: listed_in(release, true).into(),
         matched: Matched::default(),
     };
     let kernels = Kernels::of(release, &host.kernel, &host.packages);
@@ -248,12 +248,14 @@ impl<'a> Matching<'a> {
 
     fn finding(&self, entry: &Entry, subject: &Subject, fixability: Fixability) -> Finding {
         let text = |symbol| Arc::clone(self.index.symbols.text(symbol));
-        let kind = self.sources.kind;
         let behind_pro = entry.pro_only || entry.fixed.is_none() && entry.pro_fixed.is_some();
-        let severity_source = (entry.severity != Severity::Unknown).then_some(match kind {
-            FeedKind::UbuntuOsv => SeveritySource::UbuntuPriority,
-            FeedKind::DebianTracker | FeedKind::Kev => SeveritySource::DebianUrgency,
-        });
+        let own_source = match self.release.distribution() {
+            Distribution::Ubuntu => SeveritySource::UbuntuPriority,
+            Distribution::Debian => SeveritySource::DebianUrgency,
+        };
+        let known = self.index.known.of(entry.cve);
+        let (severity, severity_source) = known.severity(entry.severity, own_source);
+        let origin = self.sources.origin(entry);
         Finding {
             cve: text(entry.cve),
             source_package: Arc::clone(&subject.source),
@@ -261,15 +263,21 @@ impl<'a> Matching<'a> {
             installed: Arc::clone(&subject.installed),
             fixed: entry.fixed.or(entry.pro_fixed).map(text),
             fixability,
-            severity: entry.severity,
-            kev: self.index.kev_of(entry.cve).map(Arc::clone),
+            severity,
+            scores: Arc::clone(&known.scores),
+            epss: known.epss.clone(),
+            ssvc: known.ssvc.clone(),
+            kev: known.kev.clone(),
+            advisories: Arc::clone(self.sources.announcements.list(entry.announcement)),
             kernel: subject.kernel.clone(),
             proof: Proof {
-                feed: kind,
-                as_of: self.index.as_of(self.release, entry.layer),
+                feed: origin.feed,
+                as_of: origin.as_of,
                 listed_in: Arc::clone(if behind_pro { &self.pro } else { &self.own }),
                 notice: entry.notice.map(text),
                 statement: entry.statement,
+                own_severity: entry.severity,
+                rejected_by: Arc::clone(&known.rejected_by),
                 severity_source,
                 binaries: Arc::clone(&subject.facts),
             },

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{feeds::FeedKind, severity::SeveritySource};
+use crate::{
+    feeds::FeedKind,
+    severity::{Severity, SeveritySource},
+};
 
 /// What a feed says of a source package in a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +60,13 @@ pub struct Proof {
     pub notice: Option<Arc<str>>,
     /// What the feed says.
     pub statement: Statement,
+    /// The distribution's own word on how bad it is; `Unknown` while it has none.
+    #[serde(default)]
+    pub own_severity: Severity,
+    /// The feeds that call the CVE rejected or retracted. It stays a finding until the feed
+    /// above drops it.
+    #[serde(default)]
+    pub rejected_by: Arc<[FeedKind]>,
     /// Who gave the severity; `None` while nobody has.
     pub severity_source: Option<SeveritySource>,
     /// The installed packages of that source.

@@ -1,10 +1,12 @@
 //! CVSS scores: who gave which, and which of several counts. All are kept; the
 //! order of preference only decides which one names the severity.
 //!
-//! Never computes a score from a vector: the number is what its source published.
+//! A published number is taken as it is; a score is computed only where a feed
+//! publishes the vector alone.
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
+use cvss::Cvss;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::severity::Severity;
@@ -27,6 +29,15 @@ pub enum CvssVersion {
 }
 
 impl CvssVersion {
+    /// How each metric begins that a vector must have.
+    fn base_metrics(self) -> &'static [&'static str] {
+        match self {
+            Self::V2 => &["AV:", "AC:", "Au:", "C:", "I:", "A:"],
+            Self::V30 | Self::V31 => &["AV:", "AC:", "PR:", "UI:", "S:", "C:", "I:", "A:"],
+            Self::V40 => &["AV:", "AC:", "AT:", "PR:", "UI:", "VC:", "VI:", "VA:", "SC:", "SI:", "SA:"],
+        }
+    }
+
     /// The version that a vector begins with. Vectors of 2.0 have no such beginning
     /// (<https://www.first.org/cvss/v2/guide>, 2.4).
     pub fn of_vector(vector: &str) -> Option<Self> {
@@ -128,6 +139,26 @@ pub struct Score {
 }
 
 impl Score {
+    /// The base score of a vector that was published without its number. `None` for what is no
+    /// vector of CVSS.
+    pub fn of_vector(vector: &str, source: Arc<str>, role: ScoreRole) -> Option<Self> {
+        let (version, base) = match vector.trim_matches(['(', ')']).parse().ok()? {
+            Cvss::CvssV20(parsed) => (CvssVersion::V2, parsed.score().value()),
+            Cvss::CvssV30(parsed) => (CvssVersion::V30, parsed.base_score().value()),
+            Cvss::CvssV31(parsed) => (CvssVersion::V31, parsed.base_score().value()),
+            Cvss::CvssV40(parsed) => (CvssVersion::V40, parsed.score().value()),
+            // A later version of CVSS has no place in the order of preference yet.
+            _ => return None,
+        };
+        // A vector that lacks a metric would be scored as if it did no harm.
+        let has =
+            |metric: &&str| vector.trim_matches(['(', ')']).split('/').any(|part| part.starts_with(*metric));
+        if !version.base_metrics().iter().all(|metric| has(metric)) {
+            return None;
+        }
+        Some(Self { version, base: BaseScore::new(base)?, vector: vector.into(), source, role })
+    }
+
     /// The order of preference, best first: v4.0, v3.1, v3.0, v2; of one version, primary before
     /// secondary; then the higher score, as it is the safer one to believe.
     pub fn by_preference(&self, other: &Self) -> Ordering {
@@ -192,6 +223,36 @@ mod tests {
         sorted.reverse();
         sorted.sort_by(Score::by_preference);
         assert_eq!(sorted, best_first);
+    }
+
+    /// The scores that NVD and the CNAs published with these vectors.
+    #[test]
+    fn a_vector_alone_gives_its_base_score() {
+        for (vector, version, base) in [
+            ("CVSS:4.0/AV:N/AC:L/AT:P/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", CvssVersion::V40, "9.2"),
+            ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", CvssVersion::V31, "9.8"),
+            ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:L/A:L", CvssVersion::V31, "6.5"),
+            ("CVSS:3.1/AV:N/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H", CvssVersion::V31, "8.8"),
+            ("CVSS:3.0/AV:L/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", CvssVersion::V30, "8.4"),
+            ("AV:N/AC:L/Au:N/C:P/I:P/A:P", CvssVersion::V2, "7.5"),
+        ] {
+            let score = Score::of_vector(vector, "x".into(), ScoreRole::Secondary).expect(vector);
+            assert_eq!((score.version, score.base.to_string().as_str()), (version, base), "{vector}");
+        }
+        for absurd in [
+            "",
+            "CVSS:3.1",
+            "CVSS:3.1/AV:N",
+            "CVSS:9.9/AV:N/AC:L",
+            "CVSS:4.0/AV:Q",
+            "medium",
+            "/",
+            "AV:N/AC:L",
+            "CVSS:4.0/AV:N/AC:L",
+            "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H",
+        ] {
+            assert_eq!(Score::of_vector(absurd, "x".into(), ScoreRole::Primary), None, "{absurd}");
+        }
     }
 
     #[test]

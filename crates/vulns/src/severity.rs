@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 ///
 /// The order is that of attention: what nobody has scored yet stands above
 /// what somebody has scored as low.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// CVSS 0.1 to 3.9, or a distribution's `low` or `negligible`.
     Low,
     /// Nobody has given a score yet. Never shown as low.
+    #[default]
     Unknown,
     /// CVSS 4.0 to 6.9, or a distribution's `medium`.
     Medium,
@@ -44,6 +45,8 @@ pub enum SeveritySource {
     UbuntuPriority,
     /// The urgency in Debian's security tracker.
     DebianUrgency,
+    /// The preferred CVSS score, the first of the finding's scores.
+    Cvss,
 }
 
 impl fmt::Display for SeveritySource {
@@ -51,6 +54,7 @@ impl fmt::Display for SeveritySource {
         f.write_str(match self {
             Self::UbuntuPriority => "Ubuntu's priority",
             Self::DebianUrgency => "Debian's urgency",
+            Self::Cvss => "CVSS",
         })
     }
 }

@@ -35,13 +35,10 @@ impl Content {
         match self {
             Self::Exploited(entries) => entries.len(),
             Self::Cves(table) => table.facts.len(),
-            Self::Packages(said) if said.modified.is_empty() && said.notices.is_empty() => {
+            Self::Packages(said) if said.modified.is_empty() && said.announced.is_empty() => {
                 said.rows.iter().map(|row| (row.source, row.cve)).collect::<HashSet<_>>().len()
             }
-            Self::Packages(said) => {
-                let notices: HashSet<_> = said.notices.iter().map(|row| row.notice).collect();
-                said.modified.len() + notices.len()
-            }
+            Self::Packages(said) => said.modified.len() + said.announced.len(),
         }
     }
 }
@@ -66,9 +63,18 @@ impl FeedData {
     }
 
     /// How many records the feed has, in its own unit: pairs of source package and CVE
-    /// for Debian, CVE records and notices for Ubuntu, entries for CISA.
+    /// for Debian's tracker, CVE records and notices for Ubuntu, notices for lists of
+    /// notices, entries for CISA, CVEs elsewhere.
     pub fn records(&self) -> usize {
         self.records
+    }
+
+    /// CISA's catalogue, of the feed that is it.
+    pub fn exploited(&self) -> Option<&HashMap<Arc<str>, Arc<KevEntry>>> {
+        match &self.content {
+            Content::Exploited(entries) => Some(entries),
+            Content::Packages(_) | Content::Cves(_) => None,
+        }
     }
 
     /// Adds a later layer of the same feed, which replaces what it speaks of too. A layer
@@ -82,6 +88,12 @@ impl FeedData {
         }
         match (&mut self.content, later.content) {
             (Content::Packages(mine), Content::Packages(theirs)) => mine.merge(theirs),
+            // The catalogue is published whole: of one CVE the newer catalogue's entry counts, in all fields.
+            (Content::Exploited(mine), Content::Exploited(theirs)) if later.as_of < self.as_of => {
+                theirs.into_iter().for_each(|(cve, entry)| {
+                    mine.entry(cve).or_insert(entry);
+                });
+            }
             (Content::Exploited(mine), Content::Exploited(theirs)) => mine.extend(theirs),
             (Content::Cves(mine), Content::Cves(theirs)) => mine.merge(theirs),
             // One kind holds one content, so these do not meet.

@@ -41,6 +41,24 @@ pub enum FeedError {
         /// The first characters.
         begins: String,
     },
+    /// Something other than this feed's plain text, often the page of a proxy or of an outage.
+    #[error(
+        "expected {expected}; it begins with `{begins}`; look for a proxy, a login page or a wrong address"
+    )]
+    NotThisText {
+        /// The first characters.
+        begins: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// Plain text of another form: another feed, or a format that has changed.
+    #[error("line {line}: expected {expected}; is it this feed, and has its format changed?")]
+    WrongLine {
+        /// The line, counted from 1.
+        line: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
     /// JSON nested deeper than any feed is.
     #[error("JSON nested more than {limit} levels deep, which no feed is")]
     TooDeep {
@@ -75,6 +93,14 @@ pub enum FeedError {
         before: usize,
         /// Records in the new one.
         after: usize,
+    },
+    /// Dated in the future: once taken, every right copy would seem older.
+    #[error("as of {as_of}, which is after {now}; is a clock wrong, here or at the source?")]
+    FromTheFuture {
+        /// The time of the new copy.
+        as_of: Timestamp,
+        /// The present time.
+        now: Timestamp,
     },
     /// Older than the last good copy, as a stale cache or mirror would serve it.
     #[error("as of {after}, older than the {before} that is already here; look for a stale mirror or cache")]

@@ -81,11 +81,14 @@ pub(super) fn must_look_like_json(bytes: &[u8]) -> Result<(), FeedError> {
     match bytes.trim_ascii_start() {
         [] => Err(FeedError::Empty),
         [b'{' | b'[', ..] => Ok(()),
-        other => {
-            let shown = &other[..other.len().min(BEGINS_MAX)];
-            Err(FeedError::NotJson { begins: String::from_utf8_lossy(shown).escape_debug().collect() })
-        }
+        other => Err(FeedError::NotJson { begins: beginning(other) }),
     }
+}
+
+/// The first characters of something that is not what it should be, fit to be shown.
+pub(super) fn beginning(bytes: &[u8]) -> String {
+    let bytes = bytes.trim_ascii_start();
+    String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINS_MAX)]).escape_debug().collect()
 }
 
 /// Why these bytes could not be decoded.

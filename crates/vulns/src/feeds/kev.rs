@@ -21,6 +21,50 @@ pub struct KevEntry {
     pub ransomware: bool,
     /// CISA's name for it.
     pub name: String,
+    /// Who makes the product.
+    #[serde(default)]
+    pub vendor: String,
+    /// The product.
+    #[serde(default)]
+    pub product: String,
+    /// What it is, in a sentence or two.
+    #[serde(default)]
+    pub description: String,
+    /// What CISA requires to be done.
+    #[serde(default)]
+    pub required_action: String,
+    /// References and remarks.
+    #[serde(default)]
+    pub notes: String,
+    /// The kinds of weakness, such as `CWE-77`.
+    #[serde(default)]
+    pub cwes: Vec<String>,
+    /// The feed that told it: the catalogue, or one that repeats it in part.
+    #[serde(default = "the_catalogue")]
+    pub told_by: FeedKind,
+}
+
+fn the_catalogue() -> FeedKind {
+    FeedKind::Kev
+}
+
+impl KevEntry {
+    /// An entry of which only the day is known, as feeds that repeat the catalogue tell it.
+    pub(crate) fn repeated(told_by: FeedKind, date_added: Date) -> Self {
+        Self {
+            date_added,
+            due_date: None,
+            ransomware: false,
+            name: String::new(),
+            vendor: String::new(),
+            product: String::new(),
+            description: String::new(),
+            required_action: String::new(),
+            notes: String::new(),
+            cwes: Vec::new(),
+            told_by,
+        }
+    }
 }
 
 pub(super) struct Kev;
@@ -48,6 +92,18 @@ struct Vulnerability<'a> {
     due_date: Option<Text<'a>>,
     #[serde(borrow)]
     known_ransomware_campaign_use: Option<Text<'a>>,
+    #[serde(borrow)]
+    vendor_project: Option<Text<'a>>,
+    #[serde(borrow)]
+    product: Option<Text<'a>>,
+    #[serde(borrow)]
+    short_description: Option<Text<'a>>,
+    #[serde(borrow)]
+    required_action: Option<Text<'a>>,
+    #[serde(borrow)]
+    notes: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    cwes: Vec<Text<'a>>,
 }
 
 impl Feed for Kev {
@@ -87,10 +143,21 @@ impl Feed for Kev {
                     .as_deref()
                     .is_some_and(|known| known.eq_ignore_ascii_case("known")),
                 name: said.vulnerability_name.to_string(),
+                vendor: owned(said.vendor_project.as_ref()),
+                product: owned(said.product.as_ref()),
+                description: owned(said.short_description.as_ref()),
+                required_action: owned(said.required_action.as_ref()),
+                notes: owned(said.notes.as_ref()),
+                cwes: said.cwes.iter().map(|cwe| cwe.to_string()).collect(),
+                told_by: FeedKind::Kev,
             };
             (Arc::from(&*said.cve), Arc::new(entry))
         });
         let entries: HashMap<Arc<str>, Arc<KevEntry>> = entries.collect();
         Ok(FeedData::new(self.kind(), Some(catalogue.date_released), Content::Exploited(entries)))
     }
+}
+
+fn owned(text: Option<&Text<'_>>) -> String {
+    text.map(|text| text.to_string()).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use base::Distribution;
 use serde::{Deserialize, Serialize};
 
 /// A feed that can be read. Written `debian-tracker`, `ubuntu-osv` or `cisa-kev`.
@@ -10,10 +11,18 @@ use serde::{Deserialize, Serialize};
 pub enum FeedKind {
     /// Debian's security tracker.
     DebianTracker,
+    /// Debian's list of security advisories (DSA).
+    DebianDsa,
+    /// Debian's list of advisories of long-term support (DLA).
+    DebianDla,
     /// Ubuntu's CVE records and security notices in the OSV format.
     UbuntuOsv,
+    /// Ubuntu's security notices as its web API serves them.
+    UbuntuNotices,
     /// CISA's catalogue of known exploited vulnerabilities.
     Kev,
+    /// Predictions of exploitation.
+    Epss,
 }
 
 impl FeedKind {
@@ -21,8 +30,12 @@ impl FeedKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::DebianTracker => "debian-tracker",
+            Self::DebianDsa => "debian-dsa",
+            Self::DebianDla => "debian-dla",
             Self::UbuntuOsv => "ubuntu-osv",
+            Self::UbuntuNotices => "ubuntu-notices",
             Self::Kev => "cisa-kev",
+            Self::Epss => "epss",
         }
     }
 
@@ -34,6 +47,15 @@ impl FeedKind {
     /// The name for people.
     pub fn title(self) -> &'static str {
         super::feed(self).title()
+    }
+
+    /// The distribution whose packages it speaks of; `None` for feeds about CVEs themselves.
+    pub fn distribution(self) -> Option<Distribution> {
+        match self {
+            Self::DebianTracker | Self::DebianDsa | Self::DebianDla => Some(Distribution::Debian),
+            Self::UbuntuOsv | Self::UbuntuNotices => Some(Distribution::Ubuntu),
+            Self::Kev | Self::Epss => None,
+        }
     }
 
     /// The publisher's own address.

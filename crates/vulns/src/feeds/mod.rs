@@ -4,12 +4,17 @@
 //! implements `Feed`, and a line in `all`. The tests run over the list.
 
 mod data;
+mod debian_list;
 mod debian_tracker;
+mod epss;
 mod error;
 mod guard;
 mod json;
 mod kev;
+mod kev_delta;
 mod kind;
+mod text;
+mod ubuntu_notices;
 mod ubuntu_osv;
 pub(crate) mod unpack;
 
@@ -18,8 +23,9 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub(crate) use data::Content;
 pub use data::FeedData;
 pub use error::FeedError;
-pub use guard::{age_guard, shrink_guard};
+pub use guard::{age_guard, future_guard, shrink_guard};
 pub use kev::KevEntry;
+pub use kev_delta::{KevChange, KevDelta, KevField};
 pub use kind::{FeedKind, UnknownFeed};
 
 /// A file of a feed, as fetched: still compressed if the publisher compresses it.
@@ -53,7 +59,15 @@ pub(crate) trait Feed: Sync {
 
 /// Every feed, in the order in which pages list them.
 pub(crate) fn all() -> &'static [&'static dyn Feed] {
-    &[&debian_tracker::DebianTracker, &ubuntu_osv::UbuntuOsv, &kev::Kev]
+    &[
+        &debian_tracker::DebianTracker,
+        &debian_list::DebianList::Dsa,
+        &debian_list::DebianList::Dla,
+        &ubuntu_osv::UbuntuOsv,
+        &ubuntu_notices::UbuntuNotices,
+        &kev::Kev,
+        &epss::EpssScores,
+    ]
 }
 
 fn feed(kind: FeedKind) -> &'static dyn Feed {
@@ -103,7 +117,15 @@ mod tests {
 
     #[test]
     fn every_kind_is_listed_once() {
-        for kind in [FeedKind::DebianTracker, FeedKind::UbuntuOsv, FeedKind::Kev] {
+        for kind in [
+            FeedKind::DebianTracker,
+            FeedKind::DebianDsa,
+            FeedKind::DebianDla,
+            FeedKind::UbuntuOsv,
+            FeedKind::UbuntuNotices,
+            FeedKind::Kev,
+            FeedKind::Epss,
+        ] {
             assert_eq!(all().iter().filter(|feed| feed.kind() == kind).count(), 1, "{kind}");
             assert_eq!(kind.to_string().parse(), Ok(kind));
             assert!(kind.public_url().starts_with("https://"));
@@ -115,7 +137,7 @@ mod tests {
 
     #[test]
     fn files_are_recognised_by_their_path() {
-        use FeedKind::{DebianTracker, Kev, UbuntuOsv};
+        use FeedKind::{DebianDla, DebianDsa, DebianTracker, Epss, Kev, UbuntuNotices, UbuntuOsv};
         for (path, kind) in [
             ("debian/security-tracker-derived-2025-02-12.json.zst", Some(DebianTracker)),
             ("debian/security-tracker-changelogs.json.zst", Some(DebianTracker)),
@@ -123,7 +145,23 @@ mod tests {
             ("tracker/data/json", Some(DebianTracker)),
             ("debian/security-tracker-native-sample.json", None),
             ("debian/debian-osv-2025-02-12.jsonl.zst", None),
-            ("debian/DSA.list", None),
+            ("debian/DSA.list", Some(DebianDsa)),
+            ("debian/DSA-2025-02-13_2026-08-21.list", Some(DebianDsa)),
+            ("debian/DLA.list", Some(DebianDla)),
+            ("debian/DLA-2025-02-13_2026-08-21.list.gz", Some(DebianDla)),
+            ("master/data/DSA/list", Some(DebianDsa)),
+            ("data/DLA/list", Some(DebianDla)),
+            ("debian/DTSA.list", None),
+            ("debian/DSAs.list", None),
+            ("data/list", None),
+            ("ubuntu/usn-api-notices-pages.jsonl.zst", Some(UbuntuNotices)),
+            ("notices.json", Some(UbuntuNotices)),
+            ("ubuntu/cves-api-page-2025.json", None),
+            ("ubuntu/usn-db-sample.json.bz2", None),
+            ("epss/epss_scores-2021-08-31.csv.gz", Some(Epss)),
+            ("epss/epss_scores-kev-subset-2026-08-22.csv", Some(Epss)),
+            ("epss_scores-current.csv.gz", Some(Epss)),
+            ("epss/readme.csv", None),
             ("ubuntu/ubuntu-osv-native.jsonl.zst", Some(UbuntuOsv)),
             ("ubuntu/ubuntu-cve-osv-derived-2024-08-09.jsonl.zst", Some(UbuntuOsv)),
             ("osv-all.tar.xz", Some(UbuntuOsv)),

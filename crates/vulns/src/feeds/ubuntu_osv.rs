@@ -5,7 +5,7 @@
 //! Formats: <https://ossf.github.io/osv-schema/> and
 //! <https://documentation.ubuntu.com/security/security-updates/osv/>
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use base::{Distribution, Release};
 use jiff::Timestamp;
@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     advisories::{Advisories, Row},
+    cve_facts::CveFacts,
     proof::Statement,
+    score::{Score, ScoreRole},
     severity::Severity,
     symbols::Symbol,
     version,
@@ -39,13 +41,13 @@ struct Record<'a> {
     #[serde(borrow, default)]
     related: Vec<Text<'a>>,
     #[serde(borrow, default)]
-    severity: Vec<Score<'a>>,
+    severity: Vec<Rating<'a>>,
     #[serde(borrow, default)]
     affected: Vec<Affected<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Score<'a> {
+struct Rating<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow)]
@@ -108,7 +110,7 @@ struct NoticeCve<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(borrow, default)]
-    severity: Vec<Score<'a>>,
+    severity: Vec<Rating<'a>>,
 }
 
 impl Feed for UbuntuOsv {
@@ -157,7 +159,7 @@ impl Reading {
     fn take(&mut self, record: &Record<'_>) {
         if let Some(cve) = record.id.strip_prefix("UBUNTU-") {
             self.take_cve(record, cve);
-        } else if record.id.starts_with("USN-") && record.withdrawn.is_none() {
+        } else if record.id.starts_with("USN-") {
             take_notice(&mut self.said, record);
         }
     }
@@ -170,6 +172,7 @@ impl Reading {
             return;
         }
         said.modified.insert(cve, record.modified);
+        said.facts.put(Arc::clone(said.symbols.text(cve)), facts(record));
         if let Some(former) = self.places.remove(&cve) {
             said.rows[former].iter_mut().for_each(|row| row.statement = Statement::NotAffected);
         }
@@ -197,6 +200,11 @@ fn add_rows(said: &mut Advisories, record: &Record<'_>, cve: Symbol) {
 
 fn take_notice(said: &mut Advisories, record: &Record<'_>) {
     let notice = said.symbols.intern(&record.id);
+    said.announced.insert(notice, Some(record.modified));
+    // A notice that was withdrawn announces nothing.
+    if record.withdrawn.is_some() {
+        return;
+    }
     for affected in &record.affected {
         let listed = affected.database_specific.as_ref().and_then(|said| said.cves_map.as_ref());
         let mut cves: Vec<(&str, Severity)> = match listed {
@@ -278,7 +286,16 @@ fn join_pockets(said: &mut Advisories, start: usize) {
     rows.append(&mut kept);
 }
 
-fn priority(scores: &[Score<'_>]) -> Severity {
+/// What the record says of its CVE. Ubuntu repeats scores of others and does not say whose.
+fn facts(record: &Record<'_>) -> CveFacts {
+    let scores = record.severity.iter().filter(|score| score.kind.starts_with("CVSS_"));
+    let scores = scores.filter_map(|score| {
+        Score::of_vector(&score.score, Arc::from("Ubuntu's record"), ScoreRole::Secondary)
+    });
+    CveFacts { modified: Some(record.modified), scores: scores.collect(), ..CveFacts::default() }
+}
+
+fn priority(scores: &[Rating<'_>]) -> Severity {
     scores
         .iter()
         .find(|score| &*score.kind == "Ubuntu")

@@ -10,11 +10,14 @@ use serde::Serialize;
 use super::{FeedLine, Report};
 use crate::{
     coverage::Coverage,
+    epss::Epss,
     feeds::KevEntry,
     finding::{Finding, KernelFacts},
     fixability::Fixability,
     proof::Proof,
+    score::Score,
     severity::{Severity, SeveritySource},
+    ssvc::Ssvc,
 };
 
 /// Raised when a key changes its meaning or goes.
@@ -54,10 +57,11 @@ struct Entry<'a> {
     running: Option<bool>,
     severity: Severity,
     severity_source: Option<SeveritySource>,
-    scores: [(); 0],
+    scores: &'a [Score],
     kev: Option<&'a KevEntry>,
-    epss: Option<()>,
-    advisories: Vec<&'a str>,
+    epss: Option<&'a Epss>,
+    ssvc: Option<&'a Ssvc>,
+    advisories: &'a [Arc<str>],
     proof: Evidence<'a>,
 }
 
@@ -84,10 +88,11 @@ impl<'a> Entry<'a> {
             running: finding.kernel.as_deref().and_then(running),
             severity: finding.severity,
             severity_source: finding.proof.severity_source,
-            scores: [],
+            scores: &finding.scores,
             kev: finding.kev.as_deref(),
-            epss: None,
-            advisories: finding.proof.notice.as_deref().into_iter().collect(),
+            epss: finding.epss.as_ref(),
+            ssvc: finding.ssvc.as_deref(),
+            advisories: &finding.advisories,
             proof: Evidence {
                 proof: &finding.proof,
                 kernel: finding.kernel.as_deref(),

@@ -59,7 +59,8 @@ fn rule(finding: &Finding) -> Value {
         // Only Debian's tracker names what has no CVE yet.
         format!("https://security-tracker.debian.org/tracker/{cve}")
     };
-    let named = finding.kev.as_ref().map_or_else(|| format!("Vulnerability {cve}"), |kev| kev.name.clone());
+    let named = finding.kev.as_ref().map(|kev| kev.name.clone()).filter(|name| !name.is_empty());
+    let named = named.unwrap_or_else(|| format!("Vulnerability {cve}"));
     let mut tags = vec!["security", "vulnerability"];
     tags.extend(finding.kev.is_some().then_some("known-exploited"));
     json!({
@@ -107,7 +108,11 @@ fn result(report: &Report<'_>, finding: &Finding, rule: usize) -> Value {
             "fixed": finding.fixed,
             "fixability": finding.fixability,
             "severity": finding.severity,
+            "scores": finding.scores,
+            "epss": finding.epss,
+            "ssvc": finding.ssvc,
             "kev": finding.kev,
+            "advisories": finding.advisories,
             "facts": finding.explain(),
         },
     })

@@ -50,6 +50,41 @@ pub fn kev_before() -> FeedData {
     feed(FeedKind::Kev, "feeds/kev/known_exploited_vulnerabilities-2025-08-25.json")
 }
 
+/// Debian's list of security advisories up to February 2025.
+pub fn dsa() -> FeedData {
+    feed(FeedKind::DebianDsa, "feeds/debian/DSA.list")
+}
+
+/// The entries after it.
+pub fn dsa_late() -> FeedData {
+    feed(FeedKind::DebianDsa, "feeds/debian/DSA-2025-02-13_2026-08-21.list")
+}
+
+/// Debian's list of LTS advisories up to February 2025.
+pub fn dla() -> FeedData {
+    feed(FeedKind::DebianDla, "feeds/debian/DLA.list")
+}
+
+/// The entries after it.
+pub fn dla_late() -> FeedData {
+    feed(FeedKind::DebianDla, "feeds/debian/DLA-2025-02-13_2026-08-21.list")
+}
+
+/// Ubuntu's notices as its API serves them, 2012 to 2021.
+pub fn ubuntu_notices() -> FeedData {
+    feed(FeedKind::UbuntuNotices, "feeds/ubuntu/usn-api-notices-pages.jsonl.zst")
+}
+
+/// Predictions for what is known to be exploited.
+pub fn epss() -> FeedData {
+    feed(FeedKind::Epss, "feeds/epss/epss_scores-kev-subset-2026-08-22.csv")
+}
+
+/// Predictions of a whole day, in the two columns of 2021.
+pub fn epss_whole_day() -> FeedData {
+    feed(FeedKind::Epss, "feeds/epss/epss_scores-2021-08-31.csv.gz")
+}
+
 /// A real host, with its release and kernel.
 pub fn inventory(name: &str) -> HostPackages {
     let path = format!("feeds/inventory/{name}.tsv");
