@@ -1,11 +1,10 @@
 //! Digests of the files that packages and their scripts write, to prove that a
 //! restored host is the former one.
 //!
-//! Taken in: `/usr` without `/usr/local`, `/etc`, `/boot`, `/bin`, `/sbin`, `/lib*`, and of
-//! `/var/lib` what belongs to root. Left out, because services, logins and time change
-//! them at any moment: see [`LEFT_OUT`], [`BY_SUFFIX`], and all below `/var/lib` that
-//! belongs to another user, which is the data of services. Files of packages elsewhere
-//! are covered by `dpkg --verify`.
+//! Taken in is what belongs to packages: programs, configuration, boot files, and the
+//! folders in which dpkg and its helpers keep what they know. The rest of `/var/lib` is
+//! data: it changes at any moment, may be terabytes, and a rollback neither undoes nor
+//! judges it. Files of packages elsewhere are covered by `dpkg --verify`.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::digest;
 
-const ROOTS: [&str; 11] = [
+/// Where only packages, their scripts and administrators write.
+const ROOTS: [&str; 24] = [
     "/usr",
     "/etc",
     "/boot",
@@ -28,12 +28,25 @@ const ROOTS: [&str; 11] = [
     "/lib32",
     "/lib64",
     "/libx32",
-    "/var/lib",
     "/var/cache/debconf",
+    "/var/lib/binfmts",
+    "/var/lib/dictionaries-common",
+    "/var/lib/dkms",
+    "/var/lib/dpkg",
+    "/var/lib/emacsen-common",
+    "/var/lib/pam",
+    "/var/lib/python",
+    "/var/lib/sgml-base",
+    "/var/lib/shells.state",
+    "/var/lib/systemd/deb-systemd-helper-enabled",
+    "/var/lib/systemd/deb-systemd-helper-masked",
+    "/var/lib/systemd/deb-systemd-user-helper-enabled",
+    "/var/lib/ucf",
+    "/var/lib/xml-core",
 ];
 
-/// Folders and files that are not compared.
-const LEFT_OUT: [&str; 56] = [
+/// Folders and files below them that are not compared.
+const LEFT_OUT: [&str; 11] = [
     "/usr/local",
     "/etc/holdfast-agent",
     "/etc/letsencrypt",
@@ -46,52 +59,6 @@ const LEFT_OUT: [&str; 56] = [
     "/var/lib/dpkg/lock-frontend",
     "/var/lib/dpkg/triggers",
     "/var/lib/dpkg/updates",
-    "/var/lib/apt",
-    "/var/lib/holdfast-agent",
-    // Stamps, leases, databases and the data of services that run as root.
-    "/var/lib/systemd/timers",
-    "/var/lib/systemd/timesync",
-    "/var/lib/systemd/coredump",
-    "/var/lib/systemd/linger",
-    "/var/lib/systemd/rfkill",
-    "/var/lib/systemd/backlight",
-    "/var/lib/systemd/random-seed",
-    "/var/lib/systemd/credential.secret",
-    "/var/lib/private",
-    "/var/lib/postgresql",
-    "/var/lib/mysql",
-    "/var/lib/minio",
-    "/var/lib/redis",
-    "/var/lib/docker",
-    "/var/lib/containerd",
-    "/var/lib/containers",
-    "/var/lib/lxc",
-    "/var/lib/lxd",
-    "/var/lib/libvirt",
-    "/var/lib/machines",
-    "/var/lib/cloud",
-    "/var/lib/dhcp",
-    "/var/lib/dhcpcd",
-    "/var/lib/NetworkManager",
-    "/var/lib/logrotate",
-    "/var/lib/chrony",
-    "/var/lib/ntpsec",
-    "/var/lib/snapd",
-    "/var/lib/fwupd",
-    "/var/lib/plocate",
-    "/var/lib/mlocate",
-    "/var/lib/command-not-found",
-    "/var/lib/update-notifier",
-    "/var/lib/ubuntu-advantage",
-    "/var/lib/ubuntu-release-upgrader",
-    "/var/lib/unattended-upgrades",
-    "/var/lib/update-manager",
-    "/var/lib/man-db",
-    "/var/lib/sudo",
-    "/var/lib/fail2ban",
-    "/var/lib/letsencrypt",
-    "/var/lib/initramfs-tools",
-    "/var/lib/samba",
 ];
 
 /// Backups that tools write beside their files, and caches of byte code.
@@ -174,11 +141,10 @@ fn walk_folder(folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
-    let service_data = folder.starts_with("/var/lib");
     for entry in entries {
         let path = entry?.path();
         let Some(metadata) = metadata(&path)? else { continue };
-        if is_left_out(&path.to_string_lossy()) || (service_data && metadata.uid() != 0) {
+        if is_left_out(&path.to_string_lossy()) {
             continue;
         }
         visit(&path, &metadata)?;

@@ -289,7 +289,7 @@ async fn disarm_scripts(job: &Job, marker: &Staged, before: &Record) -> Result<(
 }
 
 /// Sets aside what the failed upgrade left: every file in [`PACKAGES_OWN`] that was not
-/// there, such as those a script has made, and dpkg's half-written files anywhere.
+/// there, such as those a script has made, and what dpkg has half written.
 /// Nothing is lost: all of it stays with what is kept until that is dropped.
 fn displace_leftovers(job: &Job, kept: &Kept, files: Option<&check_files::Facts>) -> std::io::Result<()> {
     let Some(files) = files else { return Ok(()) };
