@@ -94,6 +94,10 @@ typed_id!(
     KeepsakeId, "kpt"
 );
 typed_id!(
+    /// One acceptance of a risk.
+    AcceptanceId, "acc"
+);
+typed_id!(
     /// A person who operates Holdfast.
     OperatorId, "opr"
 );

@@ -15,7 +15,8 @@ mod release;
 pub use clock::{Clock, SystemClock};
 pub use digest::{InvalidSha256, Sha256};
 pub use id::{
-    AuditId, EnrolmentId, InvalidId, InventoryId, KeepsakeId, OperatorId, RunId, ServerId, SessionId,
+    AcceptanceId, AuditId, EnrolmentId, InvalidId, InventoryId, KeepsakeId, OperatorId, RunId, ServerId,
+    SessionId,
 };
 pub use name::{HostName, InvalidHostName};
 pub use problem::{Problem, ProblemCode};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{host::HostPackages, index::Index, kernel::Kernels};
 
 /// How far a host's findings can be trusted to be complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Whether the release is one that a feed speaks of.
     pub release: ReleaseCoverage,
@@ -20,6 +20,8 @@ pub struct Coverage {
     /// Of these, the ones a feed names for this release. The others never had a CVE,
     /// or come from a third party; a feed cannot tell which.
     pub sources_named: usize,
+    /// The names of the others, in alphabetical order; all of them where the release is not covered.
+    pub unnamed: Vec<String>,
 }
 
 /// See [`Coverage::release`].
@@ -76,14 +78,20 @@ impl Coverage {
         } else {
             KernelCoverage::Unknown
         };
-        let sources_named = sources
-            .iter()
-            .filter(|source| {
-                let kernel =
-                    host.release.map(|release| crate::kernel::source_of(release.distribution(), source));
-                named(kernel.as_deref().unwrap_or(source))
-            })
-            .count();
-        Self { release, kernel, packages: host.packages.len(), sources: sources.len(), sources_named }
+        let is_unnamed = |source: &&&str| {
+            let kernel = host.release.map(|release| crate::kernel::source_of(release.distribution(), source));
+            !named(kernel.as_deref().unwrap_or(source))
+        };
+        let mut unnamed: Vec<String> =
+            sources.iter().filter(is_unnamed).map(|source| (*source).to_owned()).collect();
+        unnamed.sort_unstable();
+        Self {
+            release,
+            kernel,
+            packages: host.packages.len(),
+            sources: sources.len(),
+            sources_named: sources.len() - unnamed.len(),
+            unnamed,
+        }
     }
 }

@@ -162,6 +162,17 @@ impl Findings {
         UpdateGroup::of(&self.list)
     }
 
+    /// The counts of those that `counts` says yes to; a caller may count some apart.
+    pub fn summary_where(&self, counts: impl Fn(&Finding) -> bool) -> Summary {
+        Summary::of(self.list.iter().filter(|finding| counts(finding)))
+    }
+
+    /// Those that `counts` says yes to by update, in the order of attention. Their places are
+    /// those in the whole list.
+    pub fn by_update_where(&self, counts: impl Fn(&Finding) -> bool) -> Vec<UpdateGroup> {
+        UpdateGroup::of_places(self.list.iter().enumerate().filter(|(_, finding)| counts(finding)))
+    }
+
     /// What opened and what closed between two inventories of a host. A finding closes only when
     /// it is no longer in effect, so an installed kernel that does not run yet closes none.
     pub fn diff(before: &Self, after: &Self) -> FindingsDiff {

@@ -34,9 +34,14 @@ pub struct UpdateGroup {
 impl UpdateGroup {
     /// Groups findings; groups come in the order of their first finding.
     pub fn of(list: &[Finding]) -> Vec<Self> {
+        Self::of_places(list.iter().enumerate())
+    }
+
+    /// The same of some findings of a list, each with its place there.
+    pub(crate) fn of_places<'a>(findings: impl Iterator<Item = (usize, &'a Finding)>) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         let mut places: HashMap<(&str, &str, Fixability), usize> = HashMap::new();
-        for (at, finding) in list.iter().enumerate() {
+        for (at, finding) in findings {
             let key = (&*finding.source_package, &*finding.installed, finding.fixability);
             let place = *places.entry(key).or_insert_with(|| {
                 groups.push(Self {

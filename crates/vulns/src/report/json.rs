@@ -32,7 +32,7 @@ struct Document<'a> {
     release: Release,
     kernel_running: Option<&'a str>,
     feeds: &'a [FeedLine],
-    coverage: Coverage,
+    coverage: &'a Coverage,
     findings: Vec<Entry<'a>>,
 }
 
@@ -118,7 +118,7 @@ pub fn render(report: &Report<'_>) -> serde_json::Result<String> {
         release: report.release,
         kernel_running: report.kernel_running,
         feeds: report.feeds,
-        coverage: report.coverage,
+        coverage: &report.coverage,
         findings: report.findings.iter().map(Entry::of).collect(),
     };
     serde_json::to_string_pretty(&document)

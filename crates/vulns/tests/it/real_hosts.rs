@@ -59,6 +59,8 @@ fn debian_12() {
     assert_eq!(coverage.release, ReleaseCoverage::Covered);
     assert_eq!(coverage.kernel, KernelCoverage::Covered);
     assert!(coverage.sources_named > 50 && coverage.sources_named < coverage.sources, "{coverage:?}");
+    assert_eq!(coverage.unnamed.len(), coverage.sources - coverage.sources_named);
+    assert!(coverage.unnamed.is_sorted() && !coverage.unnamed.iter().any(|source| source == "openssl"));
 }
 
 #[test]

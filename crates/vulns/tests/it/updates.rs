@@ -64,6 +64,20 @@ fn what_is_exploited_comes_before_what_is_critical() {
 }
 
 #[test]
+fn what_a_caller_sets_apart_is_in_no_count_and_keeps_its_place() {
+    let findings = findings("2.35-0ubuntu3.1");
+    let counts = |finding: &vulns::Finding| &*finding.cve != "CVE-2023-4911";
+    let summary = findings.summary_where(counts);
+    assert_eq!((summary.open, summary.kev, summary.high, summary.critical), (3, 0, 0, 1));
+    let groups = findings.by_update_where(counts);
+    let glibc = groups.iter().find(|group| group.fixability == Fixability::Fixable && group.cves == 1);
+    assert!(groups.iter().all(|group| group.kev == 0) && glibc.is_some());
+    let places: Vec<usize> = groups.iter().flat_map(|group| group.findings.clone()).collect();
+    assert!(places.iter().all(|at| counts(&findings.list()[*at])), "{places:?}");
+    assert_eq!(places.len(), 3);
+}
+
+#[test]
 fn an_update_closes_and_a_downgrade_opens() {
     let (before, after) = (findings("2.35-0ubuntu3.1"), findings("2.35-0ubuntu3.4"));
     let diff = Findings::diff(&before, &after);
