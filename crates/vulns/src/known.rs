@@ -150,3 +150,105 @@ impl KnownCves {
         self.by_cve.iter().map(|(cve, known)| (*cve, known))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::score::{BaseScore, CvssVersion, ScoreRole};
+
+    fn score(version: CvssVersion, base: f64, source: &str, role: ScoreRole) -> Score {
+        Score {
+            version,
+            base: BaseScore::new(base).expect("in range"),
+            vector: "".into(),
+            source: source.into(),
+            role,
+        }
+    }
+
+    fn table(cve: &str, facts: CveFacts) -> Content {
+        let mut table = CveTable::default();
+        table.put(cve.into(), facts);
+        Content::Cves(table)
+    }
+
+    /// What is known of CVE-1 when these feeds say this of it.
+    fn known(said: Vec<(FeedKind, CveFacts)>) -> Known {
+        let mut symbols = Symbols::default();
+        let cve = symbols.intern("CVE-1");
+        let feeds: Vec<Cow<'_, FeedData>> = said
+            .into_iter()
+            .map(|(kind, facts)| Cow::Owned(FeedData::new(kind, None, table("CVE-1", facts))))
+            .collect();
+        Known::clone(KnownCves::join(&symbols, |_| true, &feeds).of(cve))
+    }
+
+    #[test]
+    fn scores_of_all_feeds_are_kept_once_each_and_ordered() {
+        let nvd = score(CvssVersion::V31, 9.8, "nvd@nist.gov", ScoreRole::Primary);
+        let cna = score(CvssVersion::V40, 9.2, "cna", ScoreRole::Secondary);
+        let said = |scores: &[&Score]| CveFacts {
+            scores: scores.iter().map(|score| Score::clone(score)).collect(),
+            ..CveFacts::default()
+        };
+        let known = known(vec![(FeedKind::UbuntuOsv, said(&[&nvd])), (FeedKind::Epss, said(&[&nvd, &cna]))]);
+        assert_eq!(*known.scores, [cna, nvd]);
+        let (severity, source) = known.severity(Severity::Low, SeveritySource::UbuntuPriority);
+        assert_eq!((severity, source), (Severity::Critical, Some(SeveritySource::Cvss)));
+    }
+
+    #[test]
+    fn the_latest_decision_counts_and_cisa_speaks_first() {
+        let decided = |day: &str, automatable| {
+            let mut ssvc = Ssvc::by("CISA-ADP".into(), day.parse().ok());
+            ssvc.automatable = Some(automatable);
+            CveFacts { ssvc: Some(Arc::new(ssvc)), ..CveFacts::default() }
+        };
+        let (early, late) = (decided("2024-01-01T00:00:00Z", false), decided("2025-01-01T00:00:00Z", true));
+        for said in [[early.clone(), late.clone()], [late, early]] {
+            let [first, second] = said;
+            let known = known(vec![(FeedKind::UbuntuOsv, first), (FeedKind::Epss, second)]);
+            assert_eq!(known.ssvc.and_then(|ssvc| ssvc.automatable), Some(true));
+        }
+        let mut symbols = Symbols::default();
+        let cve = symbols.intern("CVE-1");
+        let entry = |told_by| Arc::new(KevEntry::dated(told_by, date(2025, 1, 2)));
+        let repeated = CveFacts { kev: Some(entry(FeedKind::UbuntuOsv)), ..CveFacts::default() };
+        let catalogue = Content::Exploited(HashMap::from([("CVE-1".into(), entry(FeedKind::Kev))]));
+        let repeats: Cow<'_, FeedData> =
+            Cow::Owned(FeedData::new(FeedKind::UbuntuOsv, None, table("CVE-1", repeated)));
+        let catalogue = Cow::Owned(FeedData::new(FeedKind::Kev, None, catalogue));
+        let told_by = |feeds: &[Cow<'_, FeedData>]| {
+            let known = KnownCves::join(&symbols, |_| true, feeds);
+            known.of(cve).kev.as_ref().map(|kev| kev.told_by)
+        };
+        assert_eq!(told_by(&[repeats.clone(), catalogue]), Some(FeedKind::Kev));
+        // Without the catalogue, what repeats it still counts: exploited is exploited.
+        assert_eq!(told_by(&[repeats]), Some(FeedKind::UbuntuOsv));
+    }
+
+    #[test]
+    fn a_rejection_is_noted_with_the_feed_that_says_so() {
+        let rejected = CveFacts { rejected: true, ..CveFacts::default() };
+        let said = vec![(FeedKind::UbuntuOsv, CveFacts::default()), (FeedKind::Epss, rejected)];
+        assert_eq!(*known(said).rejected_by, [FeedKind::Epss]);
+    }
+
+    #[test]
+    fn of_two_records_the_one_changed_last_counts() {
+        let at =
+            |day: &str, rejected| CveFacts { modified: day.parse().ok(), rejected, ..CveFacts::default() };
+        let (old, new) = (at("2024-01-01T00:00:00Z", false), at("2025-01-01T00:00:00Z", true));
+        for pair in [[old.clone(), new.clone()], [new, old]] {
+            let mut all = CveTable::default();
+            for facts in pair {
+                let mut later = CveTable::default();
+                later.put("CVE-1".into(), facts);
+                all.merge(later);
+            }
+            assert!(all.facts["CVE-1"].rejected);
+        }
+    }
+}

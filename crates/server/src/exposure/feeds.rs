@@ -226,11 +226,13 @@ impl Feeds {
             self.source.fetch(&self.client, kind, validators).await.map_err(RefreshError::Source)?;
         let Fetched::Layers(layers, validators) = fetched else { return Ok(None) };
         let folder = self.folder.join(kind.name());
+        let present = self.clock.now();
         let checked = tokio::task::spawn_blocking(move || {
             if known && is_kept(&folder, &layers) {
                 return Ok(None);
             }
             let data = parse_layers(kind, &layers)?;
+            vulns::future_guard(present, &data).map_err(RefreshError::RefusedWhole)?;
             if let Some(before) = &guard {
                 vulns::shrink_guard(before, &data).map_err(RefreshError::RefusedWhole)?;
                 vulns::age_guard(before, &data).map_err(RefreshError::RefusedWhole)?;

@@ -49,8 +49,8 @@ fn the_catalogue() -> FeedKind {
 }
 
 impl KevEntry {
-    /// An entry of which only the day is known, as feeds that repeat the catalogue tell it.
-    pub(crate) fn repeated(told_by: FeedKind, date_added: Date) -> Self {
+    /// An entry of which only the day is known, to be filled with what else is told.
+    pub(crate) fn dated(told_by: FeedKind, date_added: Date) -> Self {
         Self {
             date_added,
             due_date: None,
@@ -135,7 +135,6 @@ impl Feed for Kev {
         }
         let entries = catalogue.vulnerabilities.iter().map(|said| {
             let entry = KevEntry {
-                date_added: said.date_added,
                 // An entry without a deadline is still an exploited vulnerability.
                 due_date: said.due_date.as_deref().and_then(|day| day.parse().ok()),
                 ransomware: said
@@ -149,7 +148,7 @@ impl Feed for Kev {
                 required_action: owned(said.required_action.as_ref()),
                 notes: owned(said.notes.as_ref()),
                 cwes: said.cwes.iter().map(|cwe| cwe.to_string()).collect(),
-                told_by: FeedKind::Kev,
+                ..KevEntry::dated(FeedKind::Kev, said.date_added)
             };
             (Arc::from(&*said.cve), Arc::new(entry))
         });

@@ -1,8 +1,10 @@
 //! The crate from outside: real feeds and inventories, poisoned ones, and hosts
 //! made for one rule each.
 
+mod announced;
 mod archive_offers;
 mod container;
+mod cve_facts;
 mod debian_rules;
 mod dpkg_oracle;
 mod fleet;
