@@ -16,7 +16,7 @@ use crate::{
     audit::{Actor, Audit, Outcome},
     config::Config,
     db,
-    exposure::{Exposure, FeedSource, Feeds},
+    exposure::{Exposure, Feeds},
     hosts::{
         Agents, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Provision, Provisioning, Regions,
         Servers, Watch, Welcome,
@@ -307,12 +307,5 @@ fn this_machine_name() -> HostName {
     match candidates.iter().find_map(|name| name.parse().ok()) {
         Some(name) => name,
         None => unreachable!("`this-machine` is a host name"),
-    }
-}
-
-impl FeedSource {
-    /// Public addresses unless directories are given.
-    pub fn of(folders: Vec<std::path::PathBuf>) -> Self {
-        if folders.is_empty() { Self::Public } else { Self::Directories(folders) }
     }
 }

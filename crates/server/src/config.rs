@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::exposure::FeedSource;
+use crate::exposure::FeedSources;
 
 /// The settings of one control plane.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Config {
     /// Where hosts enrol and fetch their agent, with TLS.
     pub agent_listen: SocketAddr,
     /// Where feeds are read from.
-    pub feeds: FeedSource,
+    pub feeds: FeedSources,
     /// The agent program that hosts fetch.
     pub agent_binary: PathBuf,
     /// Have the local lab as a provider.

@@ -150,7 +150,7 @@ pub async fn open(context: &Context) -> Result<Lab, CliError> {
         data: context.data.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
         agent_listen: ([127, 0, 0, 1], 0).into(),
-        feeds: FeedSource::Public,
+        feeds: FeedSource::Public.into(),
         agent_binary: PathBuf::new(),
         lab: true,
     };

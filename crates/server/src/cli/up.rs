@@ -9,9 +9,11 @@ use std::{
 };
 
 use anyhow::Context as _;
+use base::Redacted;
 use clap::Args;
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::TcpListener;
+use vulns::FeedKind;
 
 use super::{CliError, Context, client, client::Client, table};
 use crate::{
@@ -19,7 +21,7 @@ use crate::{
     app::{App, Parts},
     audit::Actor,
     config::Config,
-    exposure::FeedSource,
+    exposure::{FeedSource, FeedSources},
     http,
 };
 
@@ -33,6 +35,13 @@ pub struct Up {
     /// several times: later ones add to and replace earlier ones.
     #[arg(long = "feeds", value_name = "DIR")]
     feeds: Vec<PathBuf>,
+    /// Read one feed from elsewhere: `nvd=https://mirror.example/nvd` or `epss=DIR`. May be
+    /// given once for each feed; `holdfast feed list` shows their names.
+    #[arg(long = "feed", value_name = "NAME=SOURCE", value_parser = own_source)]
+    own_feeds: Vec<(FeedKind, FeedSource)>,
+    /// A file with the key for NVD's API, which lets it be asked ten times as often.
+    #[arg(long, value_name = "FILE")]
+    nvd_key_file: Option<PathBuf>,
     /// Where pages and API are served.
     #[arg(long, default_value = "127.0.0.1:8420")]
     listen: SocketAddr,
@@ -51,18 +60,24 @@ pub struct Up {
 }
 
 impl Up {
+    /// Where feeds are read from.
+    fn sources(&self) -> Result<FeedSources, CliError> {
+        if let Some(folder) = self.feeds.iter().find(|folder| !folder.is_dir()) {
+            let folder = folder.display();
+            return Err(anyhow::anyhow!("`{folder}` is not a directory; `--feeds` takes one").into());
+        }
+        let all = FeedSources::from(FeedSource::of(self.feeds.clone()));
+        let sources = self.own_feeds.iter().cloned().fold(all, |all, (kind, own)| all.with(kind, own));
+        let Some(file) = &self.nvd_key_file else { return Ok(sources) };
+        let key = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the key for NVD from `{}`", file.display()))?;
+        Ok(sources.with_nvd_key(Redacted::new(key.trim().to_owned())))
+    }
+
     /// Starts the control plane and serves until it is told to stop.
     pub async fn run(self, context: &Context) -> Result<ExitCode, CliError> {
         let _lock = lock(context)?;
-        for folder in &self.feeds {
-            if !folder.is_dir() {
-                return Err(anyhow::anyhow!(
-                    "`{}` is not a directory; `--feeds` takes one",
-                    folder.display()
-                )
-                .into());
-            }
-        }
+        let feeds = self.sources()?;
         let pages = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another with `--listen`", self.listen))?;
@@ -86,7 +101,7 @@ impl Up {
             data: context.data.clone(),
             listen: pages.local_addr().context("cannot tell the address of the pages")?,
             agent_listen,
-            feeds: FeedSource::of(self.feeds.clone()),
+            feeds,
             agent_binary: self
                 .agent_binary
                 .clone()
@@ -144,16 +159,25 @@ impl Up {
                 app.config.listen
             );
         }
-        match &app.config.feeds {
-            FeedSource::Public => println!("  feeds    public addresses"),
-            FeedSource::Directories(folders) => {
-                folders.iter().for_each(|folder| println!("  feeds    {}", folder.display()));
-            }
-        }
+        app.config.feeds.describe().iter().for_each(|source| println!("  feeds    {source}"));
         match lab {
             Ok(()) => println!("  lab      `holdfast lab tour` shows the whole loop on a real host"),
             Err(why) => println!("  lab      not available: {why}"),
         }
+    }
+}
+
+/// `NAME=SOURCE`: a feed, and the address or directory it is read from.
+fn own_source(text: &str) -> Result<(FeedKind, FeedSource), String> {
+    let (name, source) = text.split_once('=').ok_or("write `NAME=ADDRESS` or `NAME=DIRECTORY`")?;
+    let kind: FeedKind = name.parse().map_err(|error: vulns::UnknownFeed| error.to_string())?;
+    if source.starts_with("https://") || source.starts_with("http://") {
+        return Ok((kind, FeedSource::Mirror(source.trim_end_matches('/').to_owned())));
+    }
+    let folder = PathBuf::from(source);
+    match folder.is_dir() {
+        true => Ok((kind, FeedSource::Directories(vec![folder]))),
+        false => Err(format!("`{source}` is neither a web address nor a directory")),
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Foundation), Box::new(Keepsakes)]
+        vec![Box::new(Foundation), Box::new(Keepsakes), Box::new(PackageLists)]
     }
 }
 
@@ -36,6 +36,37 @@ impl MigrationTrait for Keepsakes {
         rename_ids(manager, "kpt", "snp").await?;
         manager.alter_table(Table::alter().table("keepsake").drop_column("kind").to_owned()).await?;
         manager.rename_table(Table::rename().table("keepsake", "snapshot").to_owned()).await
+    }
+}
+
+/// Lists of packages are kept apart from inventories, once each.
+struct PackageLists;
+
+impl MigrationName for PackageLists {
+    fn name(&self) -> &str {
+        "m0003_package_lists"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for PackageLists {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let list = table("package_list").col(key("sha256")).col(blob("body_zstd")).to_owned();
+        manager.create_table(list).await?;
+        let column = string_null("package_list");
+        manager.alter_table(Table::alter().table("inventory").add_column(column).to_owned()).await?;
+        let by_list =
+            Index::create().name("inventory_by_list").table("inventory").col("package_list").to_owned();
+        manager.create_index(by_list).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // Without their lists these rows would tell of hosts without packages.
+        let drop = "DELETE FROM inventory WHERE package_list IS NOT NULL";
+        manager.get_connection().execute_unprepared(drop).await?;
+        manager.drop_index(Index::drop().name("inventory_by_list").table("inventory").to_owned()).await?;
+        manager.alter_table(Table::alter().table("inventory").drop_column("package_list").to_owned()).await?;
+        manager.drop_table(Table::drop().table("package_list").to_owned()).await
     }
 }
 

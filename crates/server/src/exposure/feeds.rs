@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,7 +19,7 @@ use vulns::{FeedData, FeedError, FeedFile, FeedKind, Index};
 
 use super::{
     Exposure,
-    source::{FeedSource, Fetched, Layer, SourceError, Validators},
+    source::{Asked, FeedSources, Fetched, Layer, SourceError, Validators},
     store::feed as store,
 };
 use crate::{
@@ -31,6 +32,9 @@ pub const STALE_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 /// Between two refreshes (requirement V1: hourly).
 const REFRESH: Duration = Duration::from_secs(3600);
+
+/// Files of a feed that is asked by time, before it is asked as a whole again.
+const PIECES: usize = 120;
 
 /// How a feed stands.
 #[derive(Debug, Clone, Serialize)]
@@ -81,7 +85,7 @@ pub struct Feeds {
     clock: Arc<dyn Clock>,
     audit: Audit,
     exposure: Exposure,
-    source: FeedSource,
+    source: FeedSources,
     client: Client,
     /// The last good copies lie here, a folder per feed.
     folder: PathBuf,
@@ -95,7 +99,7 @@ impl Feeds {
         clock: Arc<dyn Clock>,
         audit: Audit,
         exposure: Exposure,
-        source: FeedSource,
+        source: FeedSources,
         client: Client,
         folder: PathBuf,
     ) -> Self {
@@ -163,18 +167,24 @@ impl Feeds {
         let failed = |error: sea_orm::DbErr| storage_problem("note how a feed stands", &error);
         let mut state = store::find(&self.db, kind.name()).await.map_err(failed)?.unwrap_or_default();
         let before = good.get(&kind).cloned();
-        let asked = match before {
-            // Without a copy there is nothing for the answer "unchanged" to refer to.
-            None => Validators::default(),
-            Some(_) => Validators { etag: state.etag.clone(), last_modified: state.last_modified.clone() },
-        };
         state.kind = kind.name().to_owned();
-        let source = self.source.describe(kind);
+        let source = self.source.of(kind).describe(kind);
         // Another source may rightly be smaller or older than the one before it.
-        let guard = before.clone().filter(|_| state.source == source);
+        let guard = before.filter(|_| state.source == source);
+        let asked = match &guard {
+            // Without a copy there is nothing for the answer "unchanged" to refer to.
+            None => Asked::default(),
+            Some(_) => Asked {
+                validators: Validators {
+                    etag: state.etag.clone(),
+                    last_modified: state.last_modified.clone(),
+                },
+                changed: self.since(kind, state.last_success_at.map(moment)),
+            },
+        };
         state.source = source;
         state.last_attempt_at = Some(now(&*self.clock));
-        let outcome = self.fetch(kind, &asked, before.is_some(), guard).await;
+        let outcome = self.fetch(kind, &asked, guard).await;
         let changed = match outcome {
             Ok(None) => false,
             Ok(Some((data, validators))) => {
@@ -215,20 +225,31 @@ impl Feeds {
         Ok(changed)
     }
 
+    /// The time of which a feed that is asked by time must still tell. None where it is
+    /// asked as a whole: at first, and when it has come to lie in many small pieces.
+    fn since(&self, kind: FeedKind, last_success_at: Option<Timestamp>) -> Option<Range<Timestamp>> {
+        let pieces =
+            std::fs::read_dir(self.folder.join(kind.name())).map(Iterator::count).unwrap_or_default();
+        let since = last_success_at.filter(|_| pieces < PIECES)?;
+        Some(since..self.clock.now().max(since))
+    }
+
     async fn fetch(
         &self,
         kind: FeedKind,
-        validators: &Validators,
-        known: bool,
+        asked: &Asked,
         guard: Option<Arc<FeedData>>,
     ) -> Result<Option<(FeedData, Validators)>, RefreshError> {
-        let fetched =
-            self.source.fetch(&self.client, kind, validators).await.map_err(RefreshError::Source)?;
-        let Fetched::Layers(layers, validators) = fetched else { return Ok(None) };
+        let fetched = self.source.fetch(&self.client, kind, asked).await.map_err(RefreshError::Source)?;
         let folder = self.folder.join(kind.name());
         let present = self.clock.now();
         let checked = tokio::task::spawn_blocking(move || {
-            if known && is_kept(&folder, &layers) {
+            let (layers, validators) = match fetched {
+                Fetched::Unchanged => return Ok(None),
+                Fetched::Layers(layers, validators) => (layers, validators),
+                Fetched::Added(added) => (with_kept(&folder, added)?, Validators::default()),
+            };
+            if guard.is_some() && is_kept(&folder, &layers) {
                 return Ok(None);
             }
             let data = parse_layers(kind, &layers)?;
@@ -238,10 +259,9 @@ impl Feeds {
                 vulns::age_guard(before, &data).map_err(RefreshError::RefusedWhole)?;
             }
             keep(&folder, &layers).map_err(RefreshError::Keep)?;
-            Ok(Some(data))
+            Ok(Some((data, validators)))
         });
-        let data = checked.await.map_err(|_| RefreshError::Died)??;
-        Ok(data.map(|data| (data, validators)))
+        checked.await.map_err(|_| RefreshError::Died)?
     }
 
     async fn index(&self, good: &BTreeMap<FeedKind, Arc<FeedData>>) {
@@ -272,7 +292,7 @@ impl Feeds {
             states.push(FeedState {
                 kind,
                 title: kind.title(),
-                source: if known { state.source } else { self.source.describe(kind) },
+                source: if known { state.source } else { self.source.of(kind).describe(kind) },
                 as_of: state.as_of,
                 records: state.records,
                 last_success_at,
@@ -349,13 +369,32 @@ fn load_kept(folder: &Path, kind: FeedKind) -> Result<Option<FeedData>, RefreshE
     // Killed between the two renames, only the former copy is there.
     let former = folder.with_extension("former");
     let folder = if folder.exists() { folder } else { former.as_path() };
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
+    let layers = kept(folder).map_err(RefreshError::Keep)?;
+    if layers.is_empty() { Ok(None) } else { parse_layers(kind, &layers).map(Some) }
+}
+
+/// The files of the last good copy, in their order; none when there is no copy.
+fn kept(folder: &Path) -> std::io::Result<Vec<Layer>> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let mut layers = Vec::new();
-    for path in paths {
-        let bytes = std::fs::read(&path).map_err(RefreshError::Keep)?;
-        layers.push(Layer { path: path.display().to_string(), bytes });
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // The place in the order is given anew.
+        let name = name.split_once('-').map_or(&*name, |(_, name)| name).to_owned();
+        Ok(Layer { bytes: std::fs::read(&path)?, path: name })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The last good copy and what has come since. A page that is known already, because a
+/// look goes further back than the last one, is not kept twice.
+fn with_kept(folder: &Path, added: Vec<Layer>) -> Result<Vec<Layer>, RefreshError> {
+    let mut layers = kept(folder).map_err(RefreshError::Keep)?;
+    for layer in added {
+        if layers.iter().all(|kept| kept.bytes != layer.bytes) {
+            layers.push(layer);
+        }
     }
-    parse_layers(kind, &layers).map(Some)
+    Ok(layers)
 }

@@ -19,4 +19,4 @@ pub use feeds::{FeedState, Feeds, STALE_AFTER};
 pub use judge::{Exposure, host_packages};
 pub use reading::{Reading, Unread, read_once};
 pub use risk::Risk;
-pub use source::FeedSource;
+pub use source::{FeedSource, FeedSources};

@@ -6,7 +6,7 @@ use vulns::{FeedData, FeedKind};
 
 use super::{
     feeds::{chain, parse_layers},
-    source::{FeedSource, Fetched, SourceError, Validators},
+    source::{Asked, FeedSource, Fetched, SourceError},
 };
 
 /// What became of one feed.
@@ -35,7 +35,7 @@ pub async fn read_once(source: &FeedSource, client: &Client) -> Vec<Reading> {
 }
 
 async fn read(source: &FeedSource, client: &Client, kind: FeedKind) -> Reading {
-    let fetched = source.fetch(client, kind, &Validators::default()).await;
+    let fetched = source.fetch(client, kind, &Asked::default(), None).await;
     let outcome = match fetched {
         Ok(Fetched::Layers(layers, _)) => {
             let parsed = tokio::task::spawn_blocking(move || parse_layers(kind, &layers)).await;
@@ -46,7 +46,9 @@ async fn read(source: &FeedSource, client: &Client, kind: FeedKind) -> Reading {
             }
         }
         // Nothing was said to be known.
-        Ok(Fetched::Unchanged) => Err(Unread::Unreachable("it answers that nothing has changed".to_owned())),
+        Ok(Fetched::Unchanged | Fetched::Added(_)) => {
+            Err(Unread::Unreachable("it answers that nothing has changed".to_owned()))
+        }
         Err(SourceError::Missing) => Err(Unread::Missing),
         Err(error) => Err(Unread::Unreachable(chain(&error))),
     };

@@ -23,7 +23,7 @@ use server::{
     app::{App, Parts},
     audit::{Actor, AuditLine},
     config::Config,
-    exposure::FeedSource,
+    exposure::{FeedSource, FeedSources},
     hosts::{Agents, Enrolments, Origin, Server, ServerState},
     http::router,
     patching::PatchPlan,
@@ -31,6 +31,7 @@ use server::{
 };
 use testkit::{FakeClock, HostBuilder, SimulatedHost, SimulatedProvider};
 use tower::ServiceExt;
+use vulns::FeedKind;
 use wire::{
     AgentApi, AgentError, EnrolmentRequest, EnrolmentResponse, FirewallReport, Hello, Inventory, JobKey,
     JobStatus, Posture, UpgradeScope, Verb,
@@ -48,13 +49,20 @@ pub struct Setup {
     pub hooks: Arc<dyn Hooks>,
     /// Where feeds are read from.
     pub feeds: FeedSource,
+    /// Feeds that are read from elsewhere.
+    pub own_feeds: Vec<(FeedKind, FeedSource)>,
     /// The address at which hosts find it.
     pub address: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { hooks: Arc::new(NoHooks), feeds: FeedSource::Directories(Vec::new()), address: ADDRESS }
+        Self {
+            hooks: Arc::new(NoHooks),
+            feeds: FeedSource::Directories(Vec::new()),
+            own_feeds: Vec::new(),
+            address: ADDRESS,
+        }
     }
 }
 
@@ -122,11 +130,14 @@ impl TestApp {
         agents: Arc<SimulatedAgents>,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
+        let feeds = FeedSources::from(setup.feeds.clone());
+        let own = setup.own_feeds.iter().cloned();
+        let feeds = own.fold(feeds, |feeds, (kind, source)| feeds.with(kind, source));
         let config = Config {
             data: folder.path().join("data"),
             listen: "127.0.0.1:8470".parse().unwrap(),
             agent_listen: format!("{}:8443", setup.address).parse().unwrap(),
-            feeds: setup.feeds.clone(),
+            feeds,
             agent_binary: folder.path().join("holdfast-agent"),
             lab: false,
         };
@@ -149,6 +160,7 @@ impl TestApp {
         let setup = Setup {
             hooks: Arc::clone(&self.setup.hooks),
             feeds: self.setup.feeds.clone(),
+            own_feeds: self.setup.own_feeds.clone(),
             address: self.setup.address,
         };
         let (clock, provider) = (self.clock.clone(), Arc::clone(&self.provider));

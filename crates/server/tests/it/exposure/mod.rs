@@ -2,3 +2,4 @@
 
 mod feeds;
 mod findings;
+mod publishers;

@@ -113,3 +113,37 @@ async fn what_a_run_goes_back_to_is_kept_as_long_as_it_can_be_asked_for() {
     }
     assert!(app.app.inventories.load(first).await.unwrap().is_none());
 }
+
+/// How many lists of packages are kept.
+async fn lists(app: &TestApp) -> i64 {
+    use sea_orm::ConnectionTrait;
+    let url = format!("sqlite://{}?mode=ro", app.app.config.database().display());
+    let db = sea_orm::Database::connect(url).await.unwrap();
+    let row = db.query_one_raw(sea_orm::Statement::from_string(
+        sea_orm::DbBackend::Sqlite,
+        "SELECT count(*) AS lists FROM package_list",
+    ));
+    row.await.unwrap().unwrap().try_get("", "lists").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alike_hosts_have_one_list_of_packages() {
+    let app = TestApp::new().await;
+    let (first, _) = app.server(HostBuilder::debian12("web-1")).await;
+    let (second, host) = app.server(HostBuilder::debian12("web-2")).await;
+    assert_eq!(lists(&app).await, 1);
+    host.set_version("openssl", "9.9-1");
+    let (id, collected) = app.app.inventories.collect(&second, &*host).await.unwrap();
+    assert_eq!(lists(&app).await, 2);
+    assert_eq!(app.app.inventories.load(id).await.unwrap(), Some(collected), "put together as it was");
+    let former = app.app.inventories.newest(first.id).await.unwrap().unwrap();
+    assert!(former.packages.iter().all(|package| package.version.to_string() != "9.9-1"));
+    // A list that nobody has any more goes with the last inventory that had it.
+    app.clock.advance(jiff::SignedDuration::from_hours(24 * 9));
+    for number in 0..70 {
+        host.set_version("openssl", &format!("9.9-{}", number % 2 + 2));
+        app.clock.advance(jiff::SignedDuration::from_hours(24));
+        app.app.inventories.collect(&app.known(second.id).await, &*host).await.unwrap();
+    }
+    assert_eq!(lists(&app).await, 3, "that of the first host and the last two of the second");
+}
