@@ -190,7 +190,7 @@ mod tests {
         let nvd = score(CvssVersion::V31, 9.8, "nvd@nist.gov", ScoreRole::Primary);
         let cna = score(CvssVersion::V40, 9.2, "cna", ScoreRole::Secondary);
         let said = |scores: &[&Score]| CveFacts {
-            scores: scores.iter().map(|score| Score::clone(score)).collect(),
+            scores: scores.iter().copied().cloned().collect(),
             ..CveFacts::default()
         };
         let known = known(vec![(FeedKind::UbuntuOsv, said(&[&nvd])), (FeedKind::Epss, said(&[&nvd, &cna]))]);

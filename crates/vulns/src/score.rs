@@ -153,7 +153,7 @@ impl Score {
         // A vector that lacks a metric would be scored as if it did no harm.
         let has =
             |metric: &&str| vector.trim_matches(['(', ')']).split('/').any(|part| part.starts_with(*metric));
-        if !version.base_metrics().iter().all(|metric| has(metric)) {
+        if !version.base_metrics().iter().all(has) {
             return None;
         }
         Some(Self { version, base: BaseScore::new(base)?, vector: vector.into(), source, role })

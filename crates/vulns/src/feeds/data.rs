@@ -20,6 +20,7 @@ pub struct FeedData {
 }
 
 /// What feeds hold; feeds of one kind hold the same.
+#[allow(clippy::large_enum_variant, reason = "there is one for each feed, a dozen in all")]
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// Statements about source packages.

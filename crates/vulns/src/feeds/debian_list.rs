@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! [12 Feb 2025] DSA-5864-1 pam-pkcs11 - security update
-//! 	{CVE-2025-24032 CVE-2025-24531}
-//! 	[bookworm] - pam-pkcs11 0.6.12-1+deb12u1
-//! 	NOTE: other lines may follow
+//!     {CVE-2025-24032 CVE-2025-24531}
+//!     [bookworm] - pam-pkcs11 0.6.12-1+deb12u1
+//!     NOTE: other lines may follow
 //! ```
 //! Format: <https://security-team.debian.org/security_tracker.html>
 

@@ -202,7 +202,7 @@ fn a_notice_that_is_withdrawn_announces_nothing() {
         usn("", "2024-01-01T00:00:00Z"),
         usn(r#""withdrawn":"2024-02-01T00:00:00Z","#, "2024-02-01T00:00:00Z"),
     );
-    assert_eq!(curl(Release::Ubuntu2204, &[stands.clone()]).len(), 1);
+    assert_eq!(curl(Release::Ubuntu2204, std::slice::from_ref(&stands)).len(), 1);
     // In either order, as the state that changed last counts.
     for feeds in [[stands.clone(), withdrawn.clone()], [withdrawn, stands]] {
         assert!(curl(Release::Ubuntu2204, &feeds).is_empty());

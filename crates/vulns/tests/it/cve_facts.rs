@@ -83,7 +83,7 @@ fn a_prediction_keeps_its_day_and_its_model() {
     // The newer prediction counts in any order; a CVE that only the older file has keeps that.
     for feeds in [[day.clone(), early.clone()], [early.clone(), day.clone()]] {
         assert_eq!(of(&feeds, "CVE-2002-0367"), (0.04919, Some(0.91446), new.clone()));
-        assert_eq!(of(&feeds, "CVE-2017-0001"), of(&[day.clone()], "CVE-2017-0001"));
+        assert_eq!(of(&feeds, "CVE-2017-0001"), of(std::slice::from_ref(&day), "CVE-2017-0001"));
         assert_eq!(of(&feeds, "CVE-2021-40330"), (0.00624, None, old.clone()));
     }
     let told = b"#model_version:v2025.03.14,score_date:2025-03-17T00:00:00+0000\ncve,epss,percentile\n\
@@ -129,7 +129,8 @@ fn a_year_of_the_catalogue() {
     assert_eq!((back.added.len(), back.changed.len(), back.removed.len()), (0, 40, 258));
 
     // What two indexes know differs in the same.
-    let (old, new) = (Index::build(&[before.clone()]), Index::build(&[after.clone()]));
+    let (old, new) =
+        (Index::build(std::slice::from_ref(&before)), Index::build(std::slice::from_ref(&after)));
     assert_eq!(KevDelta::between(&old.exploited(), &new.exploited()), delta);
     // The newer catalogue's entry counts, whichever was read last.
     for pair in [[before.clone(), after.clone()], [after, before]] {
