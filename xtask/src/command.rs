@@ -15,9 +15,19 @@ pub fn root() -> PathBuf {
 
 /// Runs a program with the terminal as its own, in the workspace's root.
 pub fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    run_with(program, arguments, [])
+}
+
+/// Runs a program likewise, with variables in its environment beside those of this one.
+pub fn run_with<'a>(
+    program: &str,
+    arguments: &[&str],
+    variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
     eprintln!("$ {program} {}", arguments.join(" "));
     let status = Command::new(program)
         .args(arguments)
+        .envs(variables)
         .current_dir(root())
         .stdin(Stdio::null())
         .status()

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::command;
 
-/// What a lab of real hosts needs.
+/// What a lab of real hosts needs: a program on the path, or a file by its whole path, and its package.
 pub const LAB: &[(&str, &str)] = &[
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
@@ -18,6 +18,9 @@ pub const LAB: &[(&str, &str)] = &[
 /// What the trials need beside a lab.
 pub const TRIALS: &[(&str, &str)] =
     &[("nmap", "nmap"), ("curl", "curl"), ("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+
+/// What judges version order in the tests: dpkg's own library, told by its header.
+pub const ORACLES: &[(&str, &str)] = &[("cc", "gcc"), ("/usr/include/dpkg/version.h", "libdpkg-dev")];
 
 /// Those that are not installed.
 pub fn missing(wanted: &[(&str, &'static str)]) -> Vec<&'static str> {

@@ -6,7 +6,7 @@ mod archive_offers;
 mod container;
 mod cve_facts;
 mod debian_rules;
-mod dpkg_oracle;
+
 mod fleet;
 mod kernels;
 mod layers;
@@ -16,6 +16,7 @@ mod real;
 mod real_hosts;
 mod ubuntu_rules;
 mod updates;
+mod version_order;
 
 use base::Release;
 use vulns::{FeedData, FeedFile, FeedKind, Findings, Fixability, HostPackages, Index, InstalledPackage};

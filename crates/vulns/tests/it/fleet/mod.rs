@@ -4,4 +4,4 @@
 mod deltas;
 mod real_fleet;
 mod sets;
-mod world;
+pub mod world;
