@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, MapAccess, Visitor},
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 
 use super::FeedError;
@@ -62,13 +62,22 @@ where
             }
             Ok(())
         }
+
+        /// An object without members is written as an empty list by some publishers, Debian's
+        /// tracker among them.
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+            match list.next_element::<IgnoredAny>()? {
+                None => Ok(()),
+                Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
+            }
+        }
     }
 
     impl<'de: 'a, 'a, V: Deserialize<'de>, F: FnMut(Text<'a>, V)> DeserializeSeed<'de> for Each<'a, V, F> {
         type Value = ();
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-            deserializer.deserialize_map(self)
+            deserializer.deserialize_any(self)
         }
     }
 

@@ -2,8 +2,8 @@
 
 use base::Release;
 
-use crate::{debian, fixability, found, host, package};
-use vulns::{Fixability, HostPackages, Severity, Statement};
+use crate::{debian, fixability, found, host, package, real};
+use vulns::{FeedError, FeedFile, FeedKind, Fixability, HostPackages, Severity, Statement};
 
 const TRACKER: &str = r#"{
   "curl": {
@@ -89,4 +89,17 @@ fn the_source_version_is_compared_and_not_the_binary_one() {
     let finding = findings.iter().next().expect("one");
     assert_eq!(&*finding.installed, "1.0-1");
     assert!(finding.explain().iter().any(|fact| fact == "libcurl 1:9.0 is built from curl 1.0-1."));
+}
+
+#[test]
+fn an_empty_list_stands_for_no_releases() {
+    let curl = r#"{"curl": {"CVE-1": {"releases": {"bookworm": {"status": "open", "urgency": "low"}}}}"#;
+    let whole = format!(r#"{curl}, "chromium-browser": {{"CVE-2": {{"releases": []}}}}}}"#);
+    assert_eq!(debian(&whole).records(), 1);
+    let path = "feeds/debian/security-tracker-native-sample.json";
+    let native = vulns::parse(FeedKind::DebianTracker, FeedFile { path, bytes: &real::bytes(path) });
+    assert!(native.expect("a native part of the tracker").records() > 0);
+    let wrong = format!(r#"{curl}, "chromium-browser": {{"CVE-2": {{"releases": [1]}}}}}}"#);
+    let file = FeedFile { path: "security-tracker.json", bytes: wrong.as_bytes() };
+    assert!(matches!(vulns::parse(FeedKind::DebianTracker, file), Err(FeedError::WrongShape { .. })));
 }
