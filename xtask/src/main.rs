@@ -1,7 +1,9 @@
-//! Development tasks: `cargo xtask up | test | e2e NAME | ci | tidy`.
+//! Development tasks: `cargo xtask up | test | e2e NAME | bench | fuzz | ci | tidy`.
 
+mod bench;
 mod command;
 mod e2e;
+mod fuzz;
 mod packages;
 mod test;
 mod tidy;
@@ -17,6 +19,10 @@ cargo xtask <task>
   test                everything: format, lints, documents, unit tests, and, as root, real hosts
   e2e NAME            one trial on real hosts: pages, loop, rollback, crash, outside, or all
                       crash takes every kill point; `crash --sample` takes a few
+  bench [NAME…]       what matching costs, beside other tools: load, memory, host, fleet, or all;
+                      `--json` prints it for programs, `--install-tools` builds what is missing
+  fuzz [NAME…]        odd input for every parser: all targets or the named ones, `--seconds N`
+                      each (60), `--list` names them
   tidy                the checks of the tree that are no compiler's business
 ";
 
@@ -27,6 +33,8 @@ fn main() -> ExitCode {
         ["up", options @ ..] => up::run(options),
         ["test" | "ci"] => test::run(),
         ["e2e", name, options @ ..] => e2e::run(name, options),
+        ["bench", options @ ..] => bench::run(options),
+        ["fuzz", options @ ..] => fuzz::run(options),
         ["tidy"] => tidy::run(),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

@@ -19,6 +19,12 @@ pub const LAB: &[(&str, &str)] = &[
 pub const TRIALS: &[(&str, &str)] =
     &[("nmap", "nmap"), ("curl", "curl"), ("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
+/// What it takes to build libFuzzer.
+pub const FUZZ: &[(&str, &str)] = &[("c++", "g++")];
+
+/// What the benches are held against, and what it takes to build it.
+pub const BENCHES: &[(&str, &str)] = &[("debsecan", "debsecan"), ("zstd", "zstd"), ("python3", "python3")];
+
 /// What judges version order in the tests: dpkg's own library, told by its header.
 pub const ORACLES: &[(&str, &str)] = &[("cc", "gcc"), ("/usr/include/dpkg/version.h", "libdpkg-dev")];
 
@@ -29,7 +35,11 @@ pub fn missing(wanted: &[(&str, &'static str)]) -> Vec<&'static str> {
 
 /// Installs what is missing, as root; says what to install otherwise.
 pub fn install(wanted: &[(&str, &'static str)]) -> Result<()> {
-    let missing = missing(wanted);
+    install_named(&missing(wanted))
+}
+
+/// Installs packages by name, as root; says what to install otherwise.
+pub fn install_named(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,7 +49,7 @@ pub fn install(wanted: &[(&str, &'static str)]) -> Result<()> {
     }
     command::run("apt-get", &["-q", "update"])?;
     let mut arguments = vec!["-q", "-y", "--no-install-recommends", "install"];
-    arguments.extend(&missing);
+    arguments.extend(missing);
     eprintln!("installing {names}");
     let status = std::process::Command::new("apt-get")
         .args(&arguments)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     epss::Epss, feeds::KevEntry, fixability::Fixability, proof::Proof, score::Score, severity::Severity,
-    ssvc::Ssvc,
+    ssvc::Ssvc, symbols::order_key,
 };
 
 /// One CVE in one source package of a host. Texts are shared between findings, so a clone is cheap.
@@ -82,13 +82,22 @@ impl Finding {
         self.fixability.is_open()
     }
 
+    fn rank(&self) -> impl Ord + use<> {
+        (self.is_open(), self.kev.is_some(), self.severity, Reverse(self.fixability))
+    }
+
+    /// Where keys differ, they are in the order of attention.
+    pub(crate) fn attention_key(&self) -> impl Ord + use<> {
+        let source = order_key(&self.source_package);
+        // Only of a name that fits whole and ends there is it sure that no other has the same key.
+        let cve = if self.source_package.len() < 16 { order_key(&self.cve) } else { 0 };
+        (Reverse(self.rank()), source, cve)
+    }
+
     /// The order of attention: what is in effect first; of that, exploited first, then by
     /// severity, then what can be fixed now.
     pub fn by_attention(&self, other: &Self) -> Ordering {
-        let rank = |finding: &Self| {
-            (finding.is_open(), finding.kev.is_some(), finding.severity, Reverse(finding.fixability))
-        };
-        rank(other).cmp(&rank(self)).then_with(|| {
+        other.rank().cmp(&self.rank()).then_with(|| {
             (&self.source_package, &self.cve, &self.installed).cmp(&(
                 &other.source_package,
                 &other.cve,

@@ -121,8 +121,15 @@ pub struct FindingsDiff {
 }
 
 impl Findings {
-    pub(crate) fn new(release: Option<Release>, mut list: Vec<Finding>) -> Self {
-        list.sort_by(Finding::by_attention);
+    pub(crate) fn new(release: Option<Release>, list: Vec<Finding>) -> Self {
+        // Findings are large and there can be thousands, so short keys are sorted and each finding is
+        // moved once. The keys decide nearly always; where they do not, the whole order does.
+        let mut order: Vec<_> = list.iter().map(|finding| finding.attention_key()).zip(0_usize..).collect();
+        order.sort_unstable_by(|(key, at), (other_key, other)| {
+            key.cmp(other_key).then_with(|| list[*at].by_attention(&list[*other])).then_with(|| at.cmp(other))
+        });
+        let mut list: Vec<Option<Finding>> = list.into_iter().map(Some).collect();
+        let list = order.into_iter().filter_map(|(_, at)| list[at].take()).collect();
         Self { release, list }
     }
 

@@ -24,9 +24,20 @@ use crate::{
     proof::Statement,
     severity::Severity,
     statements::{Announcement, Announcements, Origin, Statements},
-    symbols::{Symbol, Symbols},
+    symbols::{Symbol, Symbols, order_key},
     version,
 };
+
+/// The rank of each version that fixes something here: many CVEs are fixed by one version, so
+/// versions are compared once rather than for every two entries. Equal versions have equal ranks.
+fn ranks(symbols: &Symbols, entries: &[Entry]) -> HashMap<Symbol, usize, ahash::RandomState> {
+    let mut versions: Vec<Symbol> = entries.iter().filter_map(|entry| entry.fixed).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions.sort_by(|a, b| version::compare(symbols.text(*a), symbols.text(*b)));
+    let equal = versions.chunk_by(|a, b| version::compare(symbols.text(*a), symbols.text(*b)).is_eq());
+    equal.zip(0..).flat_map(|(equal, rank)| equal.iter().map(move |version| (*version, rank))).collect()
+}
 
 /// What an index was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,16 +278,15 @@ impl Index {
 
     fn sort(&mut self) {
         let symbols = &self.symbols;
-        let fixed = |entry: &Entry| entry.fixed.map(|fixed| symbols.text(fixed));
+        let by_cve = |entry: &Entry| order_key(symbols.text(entry.cve));
+        let whole = |a: &Entry, b: &Entry| symbols.text(a.cve).cmp(symbols.text(b.cve));
         for listing in self.releases.values_mut().flat_map(|sources| sources.listings.values_mut()) {
-            listing.fixed.sort_by(|a, b| {
-                let order = match (fixed(a), fixed(b)) {
-                    (Some(left), Some(right)) if a.fixed != b.fixed => version::compare(left, right),
-                    _ => std::cmp::Ordering::Equal,
-                };
-                order.then_with(|| symbols.text(a.cve).cmp(symbols.text(b.cve)))
-            });
-            listing.unfixed.sort_by(|a, b| symbols.text(a.cve).cmp(symbols.text(b.cve)));
+            let ranks = ranks(symbols, &listing.fixed);
+            let rank = |entry: &Entry| entry.fixed.map(|fixed| ranks[&fixed]);
+            listing
+                .fixed
+                .sort_by(|a, b| (rank(a), by_cve(a)).cmp(&(rank(b), by_cve(b))).then_with(|| whole(a, b)));
+            listing.unfixed.sort_by(|a, b| by_cve(a).cmp(&by_cve(b)).then_with(|| whole(a, b)));
             listing.fixed.shrink_to_fit();
             listing.unfixed.shrink_to_fit();
         }

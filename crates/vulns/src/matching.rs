@@ -24,14 +24,15 @@ use crate::{
 
 pub(crate) fn findings(index: &Index, host: &HostPackages) -> Findings {
     let matched = matched(index, host, None);
-    Findings::new(host.release, matched.findings.into_iter().map(|(finding, _)| finding).collect())
+    Findings::new(host.release, matched.findings)
 }
 
 /// What matching found, and what it looked at to find it.
 #[derive(Debug, Default)]
 pub(crate) struct Matched {
-    /// Each finding with the layer of the feed it is from: a place in [`Sources::layers`].
-    pub findings: Vec<(Finding, u16)>,
+    pub findings: Vec<Finding>,
+    /// Of each finding the layer of the feed it is from: the argument of [`Index::as_of`].
+    pub layers: Vec<u16>,
     /// The source packages whose listings were asked for, whether there is one or not. Nothing else
     /// that the index says of packages has been looked at.
     pub consulted: Vec<String>,
@@ -144,7 +145,8 @@ impl<'a> Matching<'a> {
                     None => without_fix(entry),
                 });
                 let finding = self.finding(entry, subject, fixability);
-                self.matched.findings.push((finding, entry.layer));
+                self.matched.findings.push(finding);
+                self.matched.layers.push(entry.layer);
             }
         }
     }
@@ -208,7 +210,8 @@ impl<'a> Matching<'a> {
                 _ => Fixability::NotRunning,
             };
             let finding = self.finding(entry, &subject, fixability);
-            self.matched.findings.push((finding, entry.layer));
+            self.matched.findings.push(finding);
+            self.matched.layers.push(entry.layer);
         }
     }
 
@@ -228,7 +231,8 @@ impl<'a> Matching<'a> {
                 None => without_fix(entry),
             });
             let finding = self.finding(entry, subject, fixability);
-            self.matched.findings.push((finding, entry.layer));
+            self.matched.findings.push(finding);
+            self.matched.layers.push(entry.layer);
         }
     }
 

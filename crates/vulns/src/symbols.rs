@@ -11,7 +11,7 @@ pub(crate) struct Symbol(NonZeroU32);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Symbols {
     texts: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, Symbol>,
+    numbers: HashMap<Arc<str>, Symbol, ahash::RandomState>,
 }
 
 impl Symbols {
@@ -53,6 +53,16 @@ impl Symbols {
     }
 }
 
+/// The first letters of a text as a number, in the same order: of two texts whose keys differ, the
+/// one with the lower key is the lower. Nearly every CVE and many names fit whole, so that sorting
+/// compares numbers instead of following pointers.
+pub(crate) fn order_key(text: &str) -> u128 {
+    let mut first = [0; 16];
+    let length = text.len().min(first.len());
+    first[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u128::from_be_bytes(first)
+}
+
 /// Maps the symbols of one table to those of another.
 #[derive(Debug)]
 pub(crate) struct Renumbering(Vec<Symbol>);
@@ -67,6 +77,15 @@ impl Renumbering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_texts() {
+        let texts = ["", "CVE-2024-1", "CVE-2024-10", "CVE-2024-123456", "CVE-2024-1234567890", "b", "é"];
+        for pair in texts.windows(2) {
+            assert!(pair[0] < pair[1] && order_key(pair[0]) <= order_key(pair[1]), "{pair:?}");
+        }
+        assert!(order_key("CVE-2024-1") < order_key("CVE-2024-10"));
+    }
 
     #[test]
     fn a_text_keeps_its_symbol_and_survives_a_move() {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    mem,
     sync::Arc,
 };
 
@@ -141,11 +142,11 @@ impl Parts {
     }
 
     /// Replaces all that was found in a part, and returns it.
-    pub fn put(&mut self, number: PartNumber, matched: Matched) -> Vec<Found> {
+    pub fn put(&mut self, number: PartNumber, mut matched: Matched) -> Vec<Found> {
         let Some(part) = self.parts.get_mut(number as usize).and_then(Option::as_mut) else {
             return Vec::new();
         };
-        let consulted: BTreeSet<String> = matched.consulted.into_iter().collect();
+        let consulted: BTreeSet<String> = mem::take(&mut matched.consulted).into_iter().collect();
         if consulted != part.consulted
             && let Some(release) = part.content.release
         {
@@ -158,8 +159,8 @@ impl Parts {
             }
             part.consulted = consulted;
         }
-        let found = matched.findings.into_iter().map(Found::new).collect();
-        let former = std::mem::replace(&mut part.found, found);
+        let found = Found::all(matched);
+        let former = mem::replace(&mut part.found, found);
         self.index_cves(number, &former);
         former
     }
@@ -174,7 +175,7 @@ impl Parts {
         let Some(part) = self.parts.get_mut(number as usize).and_then(Option::as_mut) else {
             return Default::default();
         };
-        let new: Vec<Found> = matched.findings.into_iter().map(Found::new).collect();
+        let new = Found::all(matched);
         let former: Vec<Found> =
             part.found.extract_if(.., |found| cves.contains(&found.finding.cve)).collect();
         part.found.extend(new.iter().cloned());
@@ -214,9 +215,13 @@ where
 }
 
 impl Found {
-    fn new((mut finding, layer): (Finding, u16)) -> Self {
-        finding.proof.as_of = None;
-        Self { finding, layer }
+    fn all(matched: Matched) -> Vec<Self> {
+        let found = matched.findings.into_iter().zip(matched.layers);
+        let timeless = found.map(|(mut finding, layer)| {
+            finding.proof.as_of = None;
+            Self { finding, layer }
+        });
+        timeless.collect()
     }
 
     /// The finding as of the reading that this index was made of.

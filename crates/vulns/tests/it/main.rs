@@ -14,6 +14,7 @@ mod notices;
 mod poisoned;
 mod real;
 mod real_hosts;
+mod seeds;
 mod ubuntu_rules;
 mod updates;
 mod version_order;
