@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use base::{Problem, RunId};
-use runs::{SignalKind, Status};
+use runs::{Program, SignalKind, Status};
 use serde::Deserialize;
 use wire::UpgradeScope;
 
@@ -18,7 +18,9 @@ pub use run::RunRow;
 use crate::{
     app::App,
     pages::{Confirmed, Frame, Nothing, PageProblem, rendered},
+    patching::{Patch, PatchPlan},
 };
+use plan::PlanView;
 use run::RunPage;
 
 /// Runs that the list shows.
@@ -36,14 +38,55 @@ fn run_id(text: &str) -> Result<RunId, Problem> {
     })
 }
 
+/// A plan that was read and approved; none while it is still to be made.
+#[derive(Debug, Deserialize)]
+pub struct Approved {
+    #[serde(default)]
+    plan: String,
+}
+
+#[derive(Template)]
+#[template(path = "patch.html")]
+struct PatchPage {
+    frame: Frame,
+    name: String,
+    plan: PlanView,
+    /// The same plan, for the form that approves it.
+    approved: String,
+}
+
+/// Shows the plan first, and starts the one that was shown.
 pub(crate) async fn patch(
     State(app): State<App>,
+    frame: Frame,
     Path(name): Path<String>,
-    form: Confirmed<Nothing>,
+    form: Confirmed<Approved>,
 ) -> Result<Response, PageProblem> {
     let server = app.servers.named(&name).await?;
-    let plan = app.patching.plan(&server, UpgradeScope::Security).await?;
+    if form.fields.plan.is_empty() {
+        let plan = app.patching.plan(&server, UpgradeScope::Security).await?;
+        return Ok(rendered(&PatchPage::new(frame, &plan)));
+    }
+    let unreadable = || {
+        Problem::new("patch.plan_unreadable", format!("could not patch `{name}`"))
+            .found("the plan that came with the form is not one for this server")
+            .state("Nothing was changed")
+            .next("press `Patch now` again: a new plan is made")
+    };
+    let plan: PatchPlan = serde_json::from_str(&form.fields.plan).map_err(|_| unreadable())?;
+    if plan.server != server.id {
+        return Err(unreadable().into());
+    }
     Ok(to_run(app.patching.patch(&form.who.actor(), &plan).await?))
+}
+
+impl PatchPage {
+    fn new(frame: Frame, plan: &PatchPlan) -> Self {
+        // A plan is made of strings and numbers, so writing it cannot fail.
+        let approved = serde_json::to_value(plan).unwrap_or_default();
+        let view = PlanView::of(Patch::KIND, &approved);
+        Self { frame, name: plan.name.to_string(), plan: view, approved: approved.to_string() }
+    }
 }
 
 pub(crate) async fn reboot(
@@ -139,6 +182,22 @@ fn is_open(status: Status) -> bool {
 mod tests {
     use super::*;
     use crate::pages::samples;
+
+    #[test]
+    fn a_plan_is_shown_before_it_is_started() {
+        let record = samples::run("patch", Status::Active, None).record;
+        let plan: PatchPlan = serde_json::from_value(record.plan).unwrap();
+        let page = PatchPage::new(samples::frame("/servers", &[]), &plan).render().unwrap();
+        samples::keep("patch", &page);
+        for change in &plan.upgrade.changes {
+            assert!(page.contains(&change.to.to_string()), "{page}");
+        }
+        assert!(page.contains("Start with exactly this plan") && page.contains("Ways back"), "{page}");
+        let mut nothing = plan;
+        nothing.upgrade.changes.clear();
+        let page = PatchPage::new(samples::frame("/servers", &[]), &nothing).render().unwrap();
+        assert!(page.contains("No security update is pending") && !page.contains("Start with"), "{page}");
+    }
 
     #[test]
     fn without_runs_the_list_says_what_to_do() {

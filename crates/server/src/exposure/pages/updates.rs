@@ -176,6 +176,7 @@ mod tests {
             packages: 3,
             sources: 3,
             sources_named: 0,
+            unnamed: Vec::new(),
         };
         let said = coverage(&unknown);
         assert!(said[0].ends_with("That there are no findings means nothing."), "{said:?}");
