@@ -88,7 +88,9 @@ impl fmt::Display for Known {
 /// What is known of the CVEs that matter.
 #[derive(Debug, Default)]
 pub(crate) struct KnownCves {
-    by_cve: HashMap<Symbol, Arc<Known>>,
+    /// At the place of each CVE's symbol: matching asks for every finding, and neighbours in a feed are
+    /// neighbours here.
+    by_cve: Vec<Option<Arc<Known>>>,
     nothing: Arc<Known>,
 }
 
@@ -121,7 +123,8 @@ impl KnownCves {
             let symbol = texts.intern(text);
             Arc::clone(texts.text(symbol))
         };
-        let joined = by_cve.into_iter().map(|(cve, (mut known, mut scores))| {
+        let mut places = vec![None; symbols.len()];
+        for (cve, (mut known, mut scores)) in by_cve {
             for score in &mut scores {
                 score.vector = shared(&score.vector);
                 score.source = shared(&score.source);
@@ -135,19 +138,20 @@ impl KnownCves {
             if !scores.is_empty() {
                 known.scores = scores.into();
             }
-            (cve, Arc::new(known))
-        });
-        Self { by_cve: joined.collect(), nothing: Arc::default() }
+            places[cve.place()] = Some(Arc::new(known));
+        }
+        Self { by_cve: places, nothing: Arc::default() }
     }
 
     /// What is known of a CVE, which may be nothing.
     pub fn of(&self, cve: Symbol) -> &Arc<Known> {
-        self.by_cve.get(&cve).unwrap_or(&self.nothing)
+        self.by_cve.get(cve.place()).and_then(Option::as_ref).unwrap_or(&self.nothing)
     }
 
     /// Every CVE of which something is known, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (Symbol, &Arc<Known>)> {
-        self.by_cve.iter().map(|(cve, known)| (*cve, known))
+        let known = self.by_cve.iter().enumerate();
+        known.filter_map(|(place, known)| Some((Symbol::at(place)?, known.as_ref()?)))
     }
 }
 

@@ -3,7 +3,10 @@
 //! Packages are compared source version against source version. Kernels are taken
 //! out first and compared by what runs.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use base::{Distribution, Release};
 
@@ -23,7 +26,7 @@ use crate::{
 };
 
 pub(crate) fn findings(index: &Index, host: &HostPackages) -> Findings {
-    let matched = matched(index, host, None);
+    let matched = run(index, host, None, false);
     Findings::new(host.release, matched.findings)
 }
 
@@ -35,11 +38,16 @@ pub(crate) struct Matched {
     pub layers: Vec<u16>,
     /// The source packages whose listings were asked for, whether there is one or not. Nothing else
     /// that the index says of packages has been looked at.
-    pub consulted: Vec<String>,
+    pub consulted: BTreeSet<String>,
 }
 
 /// The findings of a host; with `only`, those of these CVEs and no others.
 pub(crate) fn matched(index: &Index, host: &HostPackages, only: Option<&HashSet<Symbol>>) -> Matched {
+    run(index, host, only, true)
+}
+
+/// Notes what was consulted only where somebody asks for it.
+fn run(index: &Index, host: &HostPackages, only: Option<&HashSet<Symbol>>, notes: bool) -> Matched {
     let Some(release) = host.release else { return Matched::default() };
     let Some(sources) = index.releases.get(&release) else { return Matched::default() };
     let mut matching = Matching {
@@ -47,6 +55,7 @@ pub(crate) fn matched(index: &Index, host: &HostPackages, only: Option<&HashSet<
         sources,
         release,
         only,
+        notes,
         offers: Offers::of(host),
         own: listed_in(release, false).into(),
         pro: listed_in(release, true).into(),
@@ -63,6 +72,7 @@ struct Matching<'a> {
     sources: &'a Sources,
     release: Release,
     only: Option<&'a HashSet<Symbol>>,
+    notes: bool,
     offers: Offers<'a>,
     own: Arc<str>,
     pro: Arc<str>,
@@ -104,7 +114,9 @@ impl Subject {
 
 impl<'a> Matching<'a> {
     fn listing(&mut self, source: &str) -> Option<&'a Listing> {
-        self.matched.consulted.push(source.to_owned());
+        if self.notes {
+            self.matched.consulted.insert(source.to_owned());
+        }
         self.sources.listings.get(source)
     }
 
@@ -190,6 +202,9 @@ impl<'a> Matching<'a> {
             self.of_kernel(listing, &subject, host, images);
         }
         // What the oldest image has beyond that is only lying there. It has all that the images between have.
+        if in_effect.is_some_and(|version| version::compare(version, &oldest.version).is_le()) {
+            return;
+        }
         let symbols = &self.index.symbols;
         let lying: Vec<&Entry> = self
             .entries(listing, &oldest.version)
@@ -220,9 +235,13 @@ impl<'a> Matching<'a> {
         let symbols = &self.index.symbols;
         let held =
             host.packages.iter().any(|package| package.held && package.name.starts_with("linux-image-"));
+        // Images come oldest first, so the newest has whatever any of them has.
+        let newer = images.last().map(|image| image.version.as_str());
+        let newer = newer.filter(|newest| version::compare(newest, &subject.installed).is_gt());
         for entry in self.entries(listing, &subject.installed) {
-            let installed = [entry.fixed, entry.pro_fixed].into_iter().flatten().any(|fixed| {
-                images.iter().any(|image| version::compare(&image.version, symbols.text(fixed)).is_ge())
+            let installed = newer.is_some_and(|newest| {
+                let mut fixed = [entry.fixed, entry.pro_fixed].into_iter().flatten();
+                fixed.any(|fixed| version::compare(newest, symbols.text(fixed)).is_ge())
             });
             let fixability = self.by_statement(entry).unwrap_or_else(|| match entry.fixed {
                 _ if installed => Fixability::NotInEffect,

@@ -7,6 +7,18 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Symbol(NonZeroU32);
 
+impl Symbol {
+    /// Where it stands in its table, from 0.
+    pub fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+
+    /// The symbol at a place; `None` past the last that there can be.
+    pub fn at(place: usize) -> Option<Self> {
+        NonZeroU32::new(u32::try_from(place).ok()?.checked_add(1)?).map(Self)
+    }
+}
+
 /// A table of distinct texts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Symbols {
@@ -33,9 +45,14 @@ impl Symbols {
         symbol
     }
 
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The text of a symbol that this table gave.
     pub fn text(&self, symbol: Symbol) -> &Arc<str> {
-        &self.texts[symbol.0.get() as usize - 1]
+        &self.texts[symbol.place()]
     }
 
     /// The symbol of this text, if it is known.
@@ -70,7 +87,7 @@ pub(crate) struct Renumbering(Vec<Symbol>);
 impl Renumbering {
     /// The new symbol for an old one.
     pub fn of(&self, old: Symbol) -> Symbol {
-        self.0[old.0.get() as usize - 1]
+        self.0[old.place()]
     }
 }
 

@@ -17,8 +17,11 @@ use std::process::ExitCode;
 
 use table::Table;
 
+/// Adds its lines to the table, or says why it cannot.
+type Bench = fn(&mut Table) -> Result<(), String>;
+
 /// Every bench by its name.
-const ALL: &[(&str, fn(&mut Table) -> Result<(), String>)] =
+const ALL: &[(&str, Bench)] =
     &[("load", loading::run), ("memory", memory::run), ("host", hosts::run), ("fleet", fleet::run)];
 
 fn main() -> ExitCode {

@@ -146,7 +146,7 @@ impl Parts {
         let Some(part) = self.parts.get_mut(number as usize).and_then(Option::as_mut) else {
             return Vec::new();
         };
-        let consulted: BTreeSet<String> = mem::take(&mut matched.consulted).into_iter().collect();
+        let consulted = mem::take(&mut matched.consulted);
         if consulted != part.consulted
             && let Some(release) = part.content.release
         {
