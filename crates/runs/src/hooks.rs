@@ -12,7 +12,7 @@ pub enum Moment {
     UndoRecorded,
     /// A step or an undo has returned; nothing of it is committed.
     AfterEffect,
-    /// What it returned is committed.
+    /// What it returned is committed. The run is then where that has led it.
     AfterCommit,
 }
 

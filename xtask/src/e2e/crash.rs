@@ -70,6 +70,8 @@ fn points(places: &[&str], sample: bool) -> Vec<String> {
             points.push(format!("{place}:undo_recorded"));
         }
     }
+    // A commit is seen from the place that it leads to, and none leads to the first.
+    points.retain(|point| *point != format!("{}:after_commit", FORWARD[0]));
     if sample {
         // Between effect and commit is where an effect could happen twice.
         points.retain(|point| {

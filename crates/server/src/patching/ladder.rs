@@ -15,9 +15,10 @@ use base::{Problem, ServerId};
 use providers::SnapshotName;
 use runs::{Context, Program, UndoNext};
 use serde::{Deserialize, Serialize};
-use wire::{AgentApi, AgentError, Failure, FailureKind, JobKey, Outcome, Probe, Verb};
+use wire::{AgentError, Failure, FailureKind, JobKey, Outcome, Probe, Verb};
 
 use super::{
+    probing::{Probed, ask_probes},
     remote::{self, Job, SILENCE},
     resources::Resources,
 };
@@ -333,40 +334,5 @@ async fn rekey<P: Program>(
             Climb::To(Rung::Probe)
         }
         Err(error) => silent(state, error.to_string()),
-    }
-}
-
-/// What the probes said.
-pub enum Probed {
-    /// All answered as they should.
-    Healthy,
-    /// No answer yet.
-    Wait {
-        /// What is waited for.
-        why: String,
-    },
-    /// One did not answer as it should.
-    Unhealthy {
-        /// Which, and what it said.
-        why: String,
-    },
-}
-
-/// Asks the probes once. Each `attempt` is a job of its own, since a job is never done
-/// twice.
-pub async fn ask_probes<P: Program>(
-    run: &Context<'_, P>,
-    agent: &dyn AgentApi,
-    probes: &[Probe],
-    name: &str,
-    attempt: u32,
-) -> Probed {
-    let key = remote::key(run, &format!("{name}-probe-{attempt}"));
-    let verb = Verb::RunProbes { probes: probes.to_vec() };
-    match remote::drive_quietly(agent, &key, &verb).await {
-        Job::Succeeded(_) => Probed::Healthy,
-        Job::Running { why } | Job::Silent { why } | Job::Busy { why } => Probed::Wait { why },
-        Job::Refused(problem) => Probed::Unhealthy { why: problem.to_string() },
-        Job::Failed(failure) => Probed::Unhealthy { why: failure.message },
     }
 }

@@ -8,6 +8,7 @@ mod ledger;
 pub mod pages;
 mod patch;
 mod plan;
+mod probing;
 mod reboot;
 mod receipt;
 mod remote;

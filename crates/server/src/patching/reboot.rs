@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use wire::{Probe, Verb};
 
 use super::{
-    ladder::{Probed, ask_probes},
+    plan::PROBE_LIMIT_SECONDS,
+    probing::{Awaited, await_probes},
     remote::{self, Job, SILENCE, job_problem},
     resources::{Resources, actor},
 };
@@ -31,8 +32,6 @@ runs::steps! {
 
 /// Requirement table of health gates: host back in 10 minutes.
 const REBOOT: Duration = Duration::from_secs(10 * 60);
-/// Probes answer in 3 minutes, asked every 5 seconds.
-const PROBE_TRIES: u32 = 36;
 
 /// Which server is rebooted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,26 +155,23 @@ impl Reboot {
             Ok(reached) => reached,
             Err(problem) => return Next::RollBack(problem),
         };
-        if !run.plan.probes.is_empty() {
-            match ask_probes(run, &*agent, run.plan.probes.as_slice(), "verify", run.state.tries).await {
-                Probed::Healthy => {}
-                Probed::Wait { why } => return Next::wait(1, why),
-                Probed::Unhealthy { why } if run.state.tries < PROBE_TRIES => {
-                    run.state.tries += 1;
-                    return Next::wait(5, why);
-                }
-                Probed::Unhealthy { why } => {
-                    return Next::AskOperator(
-                        Problem::new(
-                            "reboot.probe_failed",
-                            format!("`{}` does not work after its reboot", server.name),
-                        )
-                        .found(why)
-                        .state("The host is up with a new boot")
-                        .next("repair its service, then resume the run")
-                        .run(run.id()),
-                    );
-                }
+        let mut tries = run.state.tries;
+        let awaited = await_probes(run, &*agent, &run.plan.probes, &mut tries, PROBE_LIMIT_SECONDS).await;
+        run.state.tries = tries;
+        match awaited {
+            Awaited::Healthy => {}
+            Awaited::NotYet(next) => return next,
+            Awaited::Failed { why } => {
+                return Next::AskOperator(
+                    Problem::new(
+                        "reboot.probe_failed",
+                        format!("`{}` does not work after its reboot", server.name),
+                    )
+                    .found(why)
+                    .state("The host is up with a new boot")
+                    .next("repair its service, then resume the run")
+                    .run(run.id()),
+                );
             }
         }
         if let Err(problem) = self.0.inventories.collect(&server, &*agent).await {
