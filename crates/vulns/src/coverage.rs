@@ -4,7 +4,12 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{host::HostPackages, index::Index, kernel::Kernels};
+use crate::{
+    engine::EngineCoverage,
+    host::{HostPackages, InstalledPackage},
+    index::Index,
+    kernel::Kernels,
+};
 
 /// How far a host's findings can be trusted to be complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +27,23 @@ pub struct Coverage {
     pub sources_named: usize,
     /// The names of the others, in alphabetical order; all of them where the release is not covered.
     pub unnamed: Vec<String>,
+    /// Installed binary packages whose version shows that they come from another builder than the
+    /// distribution, such as PGDG: the distribution's feed says nothing of these builds.
+    #[serde(default)]
+    pub third_party: usize,
+    /// The engines, each by itself.
+    #[serde(default)]
+    pub engines: Vec<EngineCoverage>,
+}
+
+/// Marks in versions by which builders other than Debian and Ubuntu tell their packages apart: PGDG,
+/// NodeSource, the PHP archive of Sury, Launchpad's PPAs, and Docker (`~debian.12~bookworm`).
+const THIRD_PARTY_MARKS: [&str; 6] = [".pgdg", "nodesource", "deb.sury.org", "~ppa", "~debian.", "~ubuntu."];
+
+/// Whether the version shows that another builder than the distribution made the package. That
+/// it does not show is no proof of the contrary.
+fn is_third_party(package: &InstalledPackage) -> bool {
+    THIRD_PARTY_MARKS.iter().any(|mark| package.version.contains(mark))
 }
 
 /// See [`Coverage::release`].
@@ -92,6 +114,8 @@ impl Coverage {
             sources: sources.len(),
             sources_named: sources.len() - unnamed.len(),
             unnamed,
+            third_party: host.packages.iter().filter(|package| is_third_party(package)).count(),
+            engines: host.engines.iter().map(|engine| EngineCoverage::of(&index.engines, engine)).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::{epss::Epss, feeds::KevEntry, score::Score, ssvc::Ssvc};
+use crate::{engine::advisory::EngineAdvisories, epss::Epss, feeds::KevEntry, score::Score, ssvc::Ssvc};
 
 /// What one feed says about one CVE.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct CveFacts {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CveTable {
     pub facts: HashMap<Arc<str>, CveFacts>,
+    /// What it says about engines, whose versions stand in the same records.
+    pub engines: EngineAdvisories,
 }
 
 impl CveTable {
@@ -56,5 +58,6 @@ impl CveTable {
         for (cve, facts) in later.facts {
             self.put(cve, facts);
         }
+        self.engines.merge(later.engines);
     }
 }

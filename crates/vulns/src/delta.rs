@@ -9,7 +9,10 @@ use std::{
 
 use base::Release;
 
-use crate::index::{Index, Listing, Sources, Told};
+use crate::{
+    engine::Product,
+    index::{Index, Listing, Sources, Told},
+};
 
 /// The difference between a former index and a new one.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub(crate) struct IndexDelta {
     pub releases: BTreeSet<Release>,
     /// In the other releases, the source packages whose listings differ.
     pub listings: BTreeMap<Release, BTreeMap<Arc<str>, ListingDelta>>,
+    /// The CVEs about which something else is said of an engine.
+    pub engines: BTreeMap<Product, HashSet<Arc<str>>>,
     /// The CVEs about which something else is known.
     pub facts: HashSet<Arc<str>>,
 }
@@ -34,7 +39,8 @@ pub(crate) enum ListingDelta {
 impl IndexDelta {
     /// From one index to another.
     pub fn between(former: &Index, new: &Index) -> Self {
-        let mut delta = Self { facts: facts(former, new), ..Self::default() };
+        let engines = former.engines.differences(&new.engines);
+        let mut delta = Self { facts: facts(former, new), engines, ..Self::default() };
         let releases: BTreeSet<Release> =
             former.releases.keys().chain(new.releases.keys()).copied().collect();
         for release in releases {

@@ -18,6 +18,19 @@ impl Finding {
     /// The chain of facts, a sentence each: what the feed says, how the packages lead to it, how
     /// the versions compare, what follows, and how bad it is.
     pub fn explain(&self) -> Vec<String> {
+        let mut facts = match &self.engine {
+            Some(engine) => engine.explain(&self.cve),
+            None => self.how_the_package_is_affected(),
+        };
+        facts.push(self.what_follows());
+        facts.extend(self.who_retracts_it());
+        facts.push(self.how_bad_it_is());
+        facts.extend(self.scores.iter().map(score_in_words));
+        facts.extend(self.exploitation());
+        facts
+    }
+
+    fn how_the_package_is_affected(&self) -> Vec<String> {
         let mut facts = vec![self.what_the_feed_says()];
         facts.extend(self.which_advisories());
         facts.extend(self.how_packages_lead_to_it());
@@ -26,11 +39,6 @@ impl Finding {
             None => format!("Version {} is affected, as every version is.", self.installed),
         });
         facts.extend(self.which_kernel_runs());
-        facts.push(self.what_follows());
-        facts.extend(self.who_retracts_it());
-        facts.push(self.how_bad_it_is());
-        facts.extend(self.scores.iter().map(score_in_words));
-        facts.extend(self.exploitation());
         facts
     }
 
@@ -154,12 +162,26 @@ impl Finding {
         match self.fixability {
             Fixability::Fixable => "An update with the fix can be installed now.".into(),
             Fixability::NotInEffect => "A kernel with the fix is installed; a reboot puts it into effect.".into(),
+            Fixability::RestartDue => {
+                "A version with the fix is installed; a restart of the engine puts it into effect.".into()
+            }
+            Fixability::ManualStep => {
+                "The update is installed. Whether the step by hand was done cannot be seen from the version; record it in the override list once it is."
+                    .into()
+            }
             Fixability::Phased => "The update is being phased in and has not reached this host.".into(),
             Fixability::Held => "The package is held on this host; release the hold to install the fix.".into(),
             Fixability::SharedKernel => "It has to be fixed on the machine below, not here.".into(),
             Fixability::EsmOnly => "The fix is released to Ubuntu Pro subscribers only.".into(),
             Fixability::NotYetInArchive => {
                 "The package sources of this host do not offer the fixed version; refresh them, or check that its security pocket is enabled."
+                    .into()
+            }
+            Fixability::NotJudged => {
+                "It counts as affected until its version can be judged or the override list says otherwise.".into()
+            }
+            Fixability::NoUpstream => {
+                "The community edition is no longer maintained and will not be fixed; move to a maintained fork or edition."
                     .into()
             }
             Fixability::NoFix => "There is no fix to install yet.".into(),

@@ -8,8 +8,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    epss::Epss, feeds::KevEntry, fixability::Fixability, proof::Proof, score::Score, severity::Severity,
-    ssvc::Ssvc, symbols::order_key,
+    engine::{EngineFacts, EngineVersion},
+    epss::Epss,
+    feeds::KevEntry,
+    fixability::Fixability,
+    proof::Proof,
+    score::Score,
+    severity::Severity,
+    ssvc::Ssvc,
+    symbols::order_key,
+    version,
 };
 
 /// One CVE in one source package of a host. Texts are shared between findings, so a clone is cheap.
@@ -45,6 +53,9 @@ pub struct Finding {
     pub advisories: Arc<[Arc<str>]>,
     /// For kernels, which one runs.
     pub kernel: Option<Arc<KernelFacts>>,
+    /// For engines, what each source says of the version.
+    #[serde(default)]
+    pub engine: Option<Arc<EngineFacts>>,
     /// Why this is believed.
     pub proof: Proof,
 }
@@ -80,6 +91,16 @@ impl Finding {
     /// Whether the vulnerability is in effect on the host.
     pub fn is_open(&self) -> bool {
         self.fixability.is_open()
+    }
+
+    /// The order of two versions of what this finding is about: by dpkg's rules for packages, by
+    /// its own for an engine.
+    pub(crate) fn compare_versions(&self, one: &str, other: &str) -> Ordering {
+        let of_engine = self.engine.as_ref().and_then(|engine| {
+            let read = |text| EngineVersion::read(engine.product, text).ok();
+            read(one)?.compare(&read(other)?)
+        });
+        of_engine.unwrap_or_else(|| version::compare(one, other))
     }
 
     fn rank(&self) -> impl Ord + use<> {

@@ -12,6 +12,10 @@ pub enum Fixability {
     Fixable,
     /// The fix is installed, but the old kernel still runs: a reboot is due.
     NotInEffect,
+    /// The fix is installed, but the engine still runs the old version: its restart is due.
+    RestartDue,
+    /// The update is installed; something has to be done by hand, and nothing proves that it was.
+    ManualStep,
     /// The fix is offered to a growing share of hosts and not yet to this one.
     Phased,
     /// The package is held back on this host.
@@ -22,8 +26,12 @@ pub enum Fixability {
     EsmOnly,
     /// The feed names a fixed version that the host's own package sources do not offer.
     NotYetInArchive,
+    /// Whether it is affected cannot be told from its version; it counts as affected.
+    NotJudged,
     /// No fix has been released.
     NoFix,
+    /// The engine's community edition is no longer maintained: the fix exists elsewhere only.
+    NoUpstream,
     /// The release or the package is no longer supported: no fix will come.
     EndOfLife,
     /// The vulnerable kernel is installed but not in use; removing its package ends it.
@@ -45,12 +53,16 @@ impl fmt::Display for Fixability {
         f.write_str(match self {
             Self::Fixable => "fixable now",
             Self::NotInEffect => "installed, not in effect until a reboot",
+            Self::RestartDue => "installed, not in effect until a restart",
+            Self::ManualStep => "updated, a step by hand may be due",
             Self::Phased => "phased update, not yet offered here",
             Self::Held => "package held",
             Self::SharedKernel => "kernel of the machine below",
             Self::EsmOnly => "fix behind Ubuntu Pro",
             Self::NotYetInArchive => "fix not yet in the archive",
+            Self::NotJudged => "cannot be judged by its version",
             Self::NoFix => "no fix yet",
+            Self::NoUpstream => "no community fix",
             Self::EndOfLife => "end of life",
             Self::NotRunning => "installed kernel, not in use",
             Self::Unimportant => "no impact on the binary packages",

@@ -4,7 +4,10 @@
 use base::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{self, RunningKernel};
+use crate::{
+    engine::InstalledEngine,
+    kernel::{self, RunningKernel},
+};
 
 /// The packages of a host, as its inventory reports them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +21,9 @@ pub struct HostPackages {
     /// What the host's own package sources offer to install or upgrade; `None` when
     /// that is not known, and then every released fix counts as offered.
     pub pending: Option<Vec<Candidate>>,
+    /// The engines it runs; [`InstalledEngine::of_packages`] finds those that came as packages.
+    #[serde(default)]
+    pub engines: Vec<InstalledEngine>,
 }
 
 impl HostPackages {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     advisories::{Advisories, Row},
     coverage::Coverage,
+    engine::{InstalledEngine, advisory::EngineIndex},
     feeds::{Content, FeedData, FeedKind, KevEntry},
     findings::Findings,
     host::HostPackages,
@@ -57,6 +58,7 @@ pub struct Index {
     pub(crate) releases: BTreeMap<Release, Sources>,
     /// Of the CVEs that something here names; the feeds know many more.
     pub(crate) known: KnownCves,
+    pub(crate) engines: EngineIndex,
     feeds: Vec<FeedSummary>,
     version: Sha256,
 }
@@ -201,6 +203,7 @@ impl Index {
             symbols: Symbols::default(),
             releases: BTreeMap::new(),
             known: KnownCves::default(),
+            engines: EngineIndex::default(),
             feeds: Vec::new(),
             version: Sha256::of(&[]),
         };
@@ -231,6 +234,12 @@ impl Index {
             });
             index.add_packages(&said.collect::<Vec<_>>());
         }
+        for feed in &all {
+            if let Content::Cves(table) = &feed.content {
+                index.engines.add(feed.kind(), &table.engines);
+            }
+        }
+        index.engines.settle();
         index.join_facts(&all);
         index.sort();
         index.seal();
@@ -263,7 +272,7 @@ impl Index {
         }
     }
 
-    /// Joins what the feeds say about each CVE that a package or CISA's catalogue names.
+    /// Joins what the feeds say about each CVE that a package, an engine or CISA's catalogue names.
     fn join_facts(&mut self, feeds: &[Cow<'_, FeedData>]) {
         for cve in feeds.iter().filter_map(|feed| feed.exploited()).flat_map(HashMap::keys) {
             self.symbols.intern(cve);
@@ -273,6 +282,9 @@ impl Index {
         let mut named: HashSet<Symbol> = entries.map(|entry| entry.cve).collect();
         let exploited = feeds.iter().filter_map(|feed| feed.exploited()).flat_map(HashMap::keys);
         named.extend(exploited.filter_map(|cve| self.symbols.find(cve)));
+        for cve in self.engines.cves() {
+            named.insert(self.symbols.intern(cve));
+        }
         self.known = KnownCves::join(&self.symbols, |cve| named.contains(&cve), feeds);
     }
 
@@ -313,6 +325,9 @@ impl Index {
                 let _ = writeln!(text, "{release} {source} {}", listing.digest);
             }
         }
+        for statement in self.engines.statements() {
+            let _ = writeln!(text, "{:?} {:?}", statement.feed, statement.said);
+        }
         let known: BTreeMap<_, _> =
             self.known.iter().map(|(cve, known)| (self.symbols.text(cve), known)).collect();
         for (cve, known) in known {
@@ -335,6 +350,11 @@ impl Index {
     /// The findings of a host, in the order of attention.
     pub fn findings(&self, host: &HostPackages) -> Findings {
         matching::findings(self, host)
+    }
+
+    /// The findings of one engine, in the order of attention.
+    pub fn findings_of_engine(&self, engine: &InstalledEngine) -> Findings {
+        self.findings(&HostPackages { engines: vec![engine.clone()], ..HostPackages::default() })
     }
 
     /// What the feeds can and cannot say about a host.
@@ -366,6 +386,11 @@ impl Index {
     /// What is told of a CVE beyond packages, which may be nothing.
     pub(crate) fn facts(&self, cve: &str) -> Option<&Arc<Known>> {
         self.symbols.find(cve).map(|cve| self.known.of(cve)).filter(|known| !known.is_nothing())
+    }
+
+    /// The time of a feed as a whole, if it is loaded and states one.
+    pub(crate) fn as_of_feed(&self, kind: FeedKind) -> Option<Timestamp> {
+        self.feeds.iter().find(|feed| feed.kind == kind)?.as_of
     }
 
     /// When the statements of this layer were true, if their feed says.

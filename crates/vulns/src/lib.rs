@@ -37,6 +37,7 @@ mod advisories;
 mod coverage;
 mod cve_facts;
 mod delta;
+mod engine;
 mod epss;
 mod explain;
 pub mod feeds;
@@ -62,6 +63,10 @@ mod update;
 pub mod version;
 
 pub use coverage::{Coverage, KernelCoverage, ReleaseCoverage};
+pub use engine::{
+    EngineCoverage, EngineCoverageState, EngineFacts, EngineOrigin, EngineSaid, EngineVersion,
+    InstalledEngine, PostgresVersion, Product, ReleaseTime, UnknownProduct, UnreadableVersion,
+};
 pub use epss::{Epss, EpssRun, Share};
 pub use feeds::{
     FeedData, FeedError, FeedFile, FeedKind, KevChange, KevDelta, KevEntry, KevField, UnknownFeed, age_guard,

@@ -11,6 +11,7 @@ use std::{
 use base::{Distribution, Release};
 
 use crate::{
+    engine,
     explain::listed_in,
     finding::{Finding, ImageFact, KernelFacts},
     findings::Findings,
@@ -48,8 +49,11 @@ pub(crate) fn matched(index: &Index, host: &HostPackages, only: Option<&HashSet<
 
 /// Notes what was consulted only where somebody asks for it.
 fn run(index: &Index, host: &HostPackages, only: Option<&HashSet<Symbol>>, notes: bool) -> Matched {
-    let Some(release) = host.release else { return Matched::default() };
-    let Some(sources) = index.releases.get(&release) else { return Matched::default() };
+    let engines = engine::findings(index, host, only);
+    // A layer is that of a listing, and what is said of engines is in none.
+    let matched = Matched { layers: vec![0; engines.len()], findings: engines, ..Matched::default() };
+    let Some(release) = host.release else { return matched };
+    let Some(sources) = index.releases.get(&release) else { return matched };
     let mut matching = Matching {
         index,
         sources,
@@ -59,7 +63,7 @@ fn run(index: &Index, host: &HostPackages, only: Option<&HashSet<Symbol>>, notes
         offers: Offers::of(host),
         own: listed_in(release, false).into(),
         pro: listed_in(release, true).into(),
-        matched: Matched::default(),
+        matched,
     };
     let kernels = Kernels::of(release, &host.kernel, &host.packages);
     matching.packages(host, &kernels);
@@ -293,6 +297,7 @@ impl<'a> Matching<'a> {
             kev: known.kev.clone(),
             advisories: Arc::clone(self.sources.announcements.list(entry.announcement)),
             kernel: subject.kernel.clone(),
+            engine: None,
             proof: Proof {
                 feed: origin.feed,
                 as_of: origin.as_of,

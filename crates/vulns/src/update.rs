@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{finding::Finding, fixability::Fixability, severity::Severity, version};
+use crate::{finding::Finding, fixability::Fixability, severity::Severity};
 
 /// The findings that one update of one source package closes, or that wait for the
 /// same thing: all have the same fixability.
@@ -68,7 +68,7 @@ impl UpdateGroup {
         self.worst = self.worst.max(finding.severity);
         self.findings.push(at);
         if let Some(fixed) = &finding.fixed
-            && self.to.as_ref().is_none_or(|to| version::compare(fixed, to).is_gt())
+            && self.to.as_ref().is_none_or(|to| finding.compare_versions(fixed, to).is_gt())
         {
             self.to = Some(Arc::clone(fixed));
         }

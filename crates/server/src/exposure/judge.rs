@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base::{Clock, Problem, Release, ServerId};
 use sea_orm::DatabaseConnection;
 use vulns::{
-    Candidate, Coverage, Findings, HostPackages, Index, InstalledPackage, ReleaseCoverage, RunningKernel,
+    Candidate, Coverage, Findings, HostPackages, Index, InstalledEngine, InstalledPackage, ReleaseCoverage,
+    RunningKernel,
 };
 use wire::{Inventory, Virtualization};
 
@@ -101,6 +102,16 @@ impl Exposure {
 /// What matching needs of an inventory.
 pub fn host_packages(inventory: &Inventory) -> HostPackages {
     let packages = inventory.packages.iter().filter(|package| package.status.is_present());
+    let packages: Vec<InstalledPackage> = packages
+        .map(|package| InstalledPackage {
+            name: package.name.to_string(),
+            architecture: package.architecture.clone(),
+            version: package.version.to_string(),
+            source: package.source.clone(),
+            source_version: package.source_version.to_string(),
+            held: package.held,
+        })
+        .collect();
     HostPackages {
         release: Release::from_os_release(&inventory.os.id, &inventory.os.version_id),
         kernel: RunningKernel {
@@ -111,16 +122,8 @@ pub fn host_packages(inventory: &Inventory) -> HostPackages {
             release: inventory.kernel.release.clone(),
             shared_with_host: matches!(inventory.virtualization, Virtualization::SharedKernel { .. }),
         },
-        packages: packages
-            .map(|package| InstalledPackage {
-                name: package.name.to_string(),
-                architecture: package.architecture.clone(),
-                version: package.version.to_string(),
-                source: package.source.clone(),
-                source_version: package.source_version.to_string(),
-                held: package.held,
-            })
-            .collect(),
+        engines: InstalledEngine::of_packages(&packages),
+        packages,
         // Without apt's lists the host knows of no offers; that is not "nothing offered".
         pending: inventory.lists_updated_at.map(|_| {
             let offers = inventory.pending.iter();

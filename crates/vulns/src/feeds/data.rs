@@ -35,7 +35,8 @@ impl Content {
     fn records(&self) -> usize {
         match self {
             Self::Exploited(entries) => entries.len(),
-            Self::Cves(table) => table.facts.len(),
+            // Records can be silent about the CVE itself, and feeds of facts have no records.
+            Self::Cves(table) => table.facts.len().max(table.engines.records.len()),
             Self::Packages(said) if said.modified.is_empty() && said.announced.is_empty() => {
                 said.rows.iter().map(|row| (row.source, row.cve)).collect::<HashSet<_>>().len()
             }

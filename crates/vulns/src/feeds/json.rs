@@ -100,6 +100,26 @@ pub(super) fn beginning(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINS_MAX)]).escape_debug().collect()
 }
 
+/// Hands over each of the values that stand one after another in a document, counted from 1.
+pub(super) fn each_value<'a, V: Deserialize<'a>>(
+    bytes: &'a [u8],
+    expected: &'static str,
+    mut each: impl FnMut(usize, V) -> Result<(), FeedError>,
+) -> Result<(), FeedError> {
+    must_look_like_json(bytes)?;
+    let values = serde_json::Deserializer::from_slice(bytes).into_iter::<V>();
+    for (at, value) in values.enumerate() {
+        each(at + 1, value.map_err(|error| refusal(error, bytes, None, expected))?)?;
+    }
+    Ok(())
+}
+
+/// Well-formed JSON that lacks something without which it says nothing.
+pub(super) fn missing(at: String, expected: &'static str) -> FeedError {
+    let source = serde_json::Error::custom("that is missing");
+    FeedError::WrongShape { at, expected, source }
+}
+
 /// Why these bytes could not be decoded.
 pub(super) fn refusal(
     source: serde_json::Error,

@@ -23,6 +23,14 @@ pub enum FeedKind {
     Kev,
     /// Predictions of exploitation.
     Epss,
+    /// NIST's vulnerability database.
+    Nvd,
+    /// CVE records with what CISA adds.
+    CveRecords,
+    /// Advisories about Go modules.
+    OsvGo,
+    /// The local list that corrects the others.
+    Overrides,
 }
 
 impl FeedKind {
@@ -36,6 +44,10 @@ impl FeedKind {
             Self::UbuntuNotices => "ubuntu-notices",
             Self::Kev => "cisa-kev",
             Self::Epss => "epss",
+            Self::Nvd => "nvd",
+            Self::CveRecords => "cve-records",
+            Self::OsvGo => "osv-go",
+            Self::Overrides => "overrides",
         }
     }
 
@@ -54,11 +66,17 @@ impl FeedKind {
         match self {
             Self::DebianTracker | Self::DebianDsa | Self::DebianDla => Some(Distribution::Debian),
             Self::UbuntuOsv | Self::UbuntuNotices => Some(Distribution::Ubuntu),
-            Self::Kev | Self::Epss => None,
+            Self::Kev | Self::Epss | Self::Nvd | Self::CveRecords | Self::OsvGo | Self::Overrides => None,
         }
     }
 
-    /// The publisher's own address.
+    /// Whether it is the operator's own and may well be missing: nobody publishes it, so that its
+    /// absence is no fault and its age means nothing.
+    pub fn is_local(self) -> bool {
+        self == Self::Overrides
+    }
+
+    /// The publisher's own address; empty for what [is local](Self::is_local).
     pub fn public_url(self) -> &'static str {
         super::feed(self).public_url()
     }

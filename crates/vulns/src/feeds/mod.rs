@@ -3,6 +3,9 @@
 //! To add a feed: a variant in [`FeedKind`], a file here with a type that
 //! implements `Feed`, and a line in `all`. The tests run over the list.
 
+mod cna;
+mod cve_metrics;
+mod cve_record;
 mod data;
 mod debian_list;
 mod debian_tracker;
@@ -13,6 +16,11 @@ mod json;
 mod kev;
 mod kev_delta;
 mod kind;
+mod nvd;
+mod nvd_configuration;
+mod nvd_metrics;
+mod osv_go;
+mod overrides;
 mod text;
 mod ubuntu_notices;
 mod ubuntu_osv;
@@ -46,7 +54,7 @@ pub(crate) trait Feed: Sync {
     /// The name for people.
     fn title(&self) -> &'static str;
 
-    /// The publisher's own address.
+    /// The publisher's own address; empty for what only the operator can have.
     fn public_url(&self) -> &'static str;
 
     /// Whether a file of a feed directory is this feed's. The path has no
@@ -67,6 +75,10 @@ pub(crate) fn all() -> &'static [&'static dyn Feed] {
         &ubuntu_notices::UbuntuNotices,
         &kev::Kev,
         &epss::EpssScores,
+        &nvd::Nvd,
+        &cve_record::CveRecords,
+        &osv_go::OsvGo,
+        &overrides::Overrides,
     ]
 }
 
@@ -125,10 +137,14 @@ mod tests {
             FeedKind::UbuntuNotices,
             FeedKind::Kev,
             FeedKind::Epss,
+            FeedKind::Nvd,
+            FeedKind::CveRecords,
+            FeedKind::OsvGo,
+            FeedKind::Overrides,
         ] {
             assert_eq!(all().iter().filter(|feed| feed.kind() == kind).count(), 1, "{kind}");
             assert_eq!(kind.to_string().parse(), Ok(kind));
-            assert!(kind.public_url().starts_with("https://"));
+            assert_eq!(kind.public_url().starts_with("https://"), !kind.is_local(), "{kind}");
             assert!(!kind.title().is_empty());
         }
         assert!(FeedKind::all().is_sorted(), "pages list feeds in the order of their kinds");
@@ -137,7 +153,10 @@ mod tests {
 
     #[test]
     fn files_are_recognised_by_their_path() {
-        use FeedKind::{DebianDla, DebianDsa, DebianTracker, Epss, Kev, UbuntuNotices, UbuntuOsv};
+        use FeedKind::{
+            CveRecords, DebianDla, DebianDsa, DebianTracker, Epss, Kev, Nvd, OsvGo, Overrides, UbuntuNotices,
+            UbuntuOsv,
+        };
         for (path, kind) in [
             ("debian/security-tracker-derived-2025-02-12.json.zst", Some(DebianTracker)),
             ("debian/security-tracker-changelogs.json.zst", Some(DebianTracker)),
@@ -168,7 +187,19 @@ mod tests {
             ("osv/osv-all.tar.xz", Some(UbuntuOsv)),
             ("ubuntu/uct-cves-2024-08-09.jsonl.zst", None),
             ("ubuntu/vex-sample.tar.xz", None),
-            ("osv/go-vulndb-2026-08-21.jsonl.zst", None),
+            ("osv/go-vulndb-2026-08-21.jsonl.zst", Some(OsvGo)),
+            ("osv/github-advisories-go-2025-02-19.jsonl.zst", Some(OsvGo)),
+            ("osv/minio-osv.json", Some(OsvGo)),
+            ("minio-osv.json", Some(OsvGo)),
+            ("nvd/minio-2.0.json", Some(Nvd)),
+            ("nvd/postgresql-2.0.json", Some(Nvd)),
+            ("nvd/nvd-2.0-shape-converted-2022.json.zst", Some(Nvd)),
+            ("nvd/cpe-overrides-2026-08-21.jsonl.zst", Some(Nvd)),
+            ("nvd/nvdcve-1.1-2022.json.gz", None),
+            ("nvd/nvd-2.0-native-samples.json", None),
+            ("cve/vulnrichment-2024-10-24.jsonl.zst", Some(CveRecords)),
+            ("overrides.json", Some(Overrides)),
+            ("local/overrides.json", Some(Overrides)),
             ("kev/known_exploited_vulnerabilities.json", Some(Kev)),
             ("known_exploited_vulnerabilities.json", Some(Kev)),
             ("kev/known_exploited_vulnerabilities-2025-08-25.json", None),

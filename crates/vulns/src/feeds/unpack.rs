@@ -43,6 +43,18 @@ pub(crate) fn document_within(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>,
     Ok(Cow::Owned(plain))
 }
 
+/// The first byte of the plain content that is no white space, if it is near the beginning.
+pub(super) fn first_byte(bytes: &[u8]) -> Result<Option<u8>, FeedError> {
+    let mut head = Vec::with_capacity(512);
+    match Packing::of(bytes) {
+        Some(packing) => {
+            packing.open(bytes, STREAM_MAX)?.take(512).read_to_end(&mut head).map_err(refusal)?
+        }
+        None => bytes.take(512).read_to_end(&mut head).map_err(refusal)?,
+    };
+    Ok(head.trim_ascii_start().first().copied())
+}
+
 /// Hands over each record of a file: each line, or each `.json` file of a tar.
 /// Records are counted from 1.
 pub(super) fn each_record(

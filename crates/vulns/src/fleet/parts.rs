@@ -7,19 +7,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use base::Distribution;
+use base::{Distribution, Release};
 
 use crate::{
+    engine::InstalledEngine,
     host::{Candidate, HostPackages, InstalledPackage},
     kernel::{Kernels, RunningKernel},
 };
 
-/// The parts of a host in a fixed order. None for a host whose release is not known, as nothing
-/// can be matched there.
+/// The parts of a host in a fixed order. A host whose release is not known has those of its engines
+/// only, as nothing else can be matched there.
 pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
     // Without a wildcard: a new field has to be given to the parts that need it.
-    let HostPackages { release, kernel, packages, pending } = host;
-    let Some(release) = *release else { return Vec::new() };
+    let HostPackages { release, kernel, packages, pending, engines } = host;
+    let mut parts: Vec<HostPackages> =
+        engines.iter().map(|engine| of_engine(*release, engine, pending.as_deref())).collect();
+    let Some(release) = *release else { return parts };
     let mut by_source: BTreeMap<&str, Vec<&InstalledPackage>> = BTreeMap::new();
     for package in packages {
         by_source.entry(&package.source).or_default().push(package);
@@ -31,7 +34,7 @@ pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
 
     let part = |packages: &[&InstalledPackage], kernel: RunningKernel, pending: Option<Vec<Candidate>>| {
         let packages = packages.iter().map(|package| (*package).clone()).collect();
-        HostPackages { release: Some(release), kernel, packages, pending }
+        HostPackages { release: Some(release), kernel, packages, pending, engines: Vec::new() }
     };
     let mut offers: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
     for candidate in pending.iter().flatten() {
@@ -51,7 +54,6 @@ pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
         packages.iter().map(|package| package.name.clone()).collect()
     };
 
-    let mut parts = Vec::with_capacity(others.len() + 1);
     let of_kernels = of_kernels.concat();
     if !of_kernels.is_empty() || !kernel.release.is_empty() {
         let installed = names(&of_kernels);
@@ -65,6 +67,24 @@ pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
         parts.push(part(&packages, RunningKernel::default(), offered(concerned)));
     }
     parts
+}
+
+/// An engine with what is offered for its packages. The packages themselves are in the part of their source.
+fn of_engine(
+    release: Option<Release>,
+    engine: &InstalledEngine,
+    pending: Option<&[Candidate]>,
+) -> HostPackages {
+    let offered = |pending: &[Candidate]| {
+        let ours = pending.iter().filter(|candidate| engine.packages.contains(&candidate.name));
+        ours.cloned().collect()
+    };
+    HostPackages {
+        release,
+        pending: pending.map(offered),
+        engines: vec![engine.clone()],
+        ..HostPackages::default()
+    }
 }
 
 /// Whether the packages of a source decide over kernel findings: kernels themselves, and whatever

@@ -141,6 +141,14 @@ fn work(parts: &Parts, delta: &IndexDelta) -> HashMap<PartNumber, Work> {
             parts.of_source(*release, source).for_each(|number| add(number, cves));
         }
     }
+    for (product, cves) in &delta.engines {
+        let concerned = |content: &HostPackages| {
+            let mut engines = content.engines.iter().map(|engine| engine.product);
+            engines.any(|engine| engine == *product || engine.upstream() == Some(*product))
+        };
+        let numbers = parts.iter().filter(|(_, part)| concerned(&part.content));
+        numbers.for_each(|(number, _)| add(number, Some(cves)));
+    }
     for cve in &delta.facts {
         let cves = HashSet::from([Arc::clone(cve)]);
         parts.of_cve(cve).for_each(|number| add(number, Some(&cves)));

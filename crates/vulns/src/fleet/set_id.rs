@@ -33,6 +33,8 @@ pub(super) fn ordered(host: &HostPackages) -> HostPackages {
     let mut host = host.clone();
     host.packages.sort_unstable();
     host.packages.dedup();
+    host.engines.sort_unstable();
+    host.engines.dedup();
     if let Some(pending) = &mut host.pending {
         pending.sort_unstable();
         pending.dedup();

@@ -227,7 +227,10 @@ impl Found {
     /// The finding as of the reading that this index was made of.
     pub fn as_of(&self, index: &Index, part: &Part) -> Finding {
         let mut finding = self.finding.clone();
-        finding.proof.as_of = part.content.release.and_then(|release| index.as_of(release, self.layer));
+        finding.proof.as_of = match &finding.engine {
+            Some(_) => index.as_of_feed(finding.proof.feed),
+            None => part.content.release.and_then(|release| index.as_of(release, self.layer)),
+        };
         finding
     }
 }

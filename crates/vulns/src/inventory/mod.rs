@@ -11,6 +11,7 @@ mod tsv;
 pub use error::InventoryError;
 
 use crate::{
+    engine::InstalledEngine,
     feeds::{FeedError, unpack},
     host::{HostPackages, InstalledPackage},
 };
@@ -51,6 +52,7 @@ pub fn read(bytes: &[u8]) -> Result<HostPackages, InventoryError> {
         return Err(InventoryError::Empty);
     }
     host.packages.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
+    host.engines = InstalledEngine::of_packages(&host.packages);
     Ok(host)
 }
 

@@ -7,6 +7,7 @@ mod container;
 mod cve_facts;
 mod debian_rules;
 
+mod engines;
 mod fleet;
 mod kernels;
 mod layers;
@@ -15,6 +16,7 @@ mod poisoned;
 mod real;
 mod real_hosts;
 mod seeds;
+mod traps;
 mod ubuntu_rules;
 mod updates;
 mod version_order;

@@ -5,8 +5,16 @@ use std::io::Write;
 use crate::{debian, real, record, ubuntu};
 use vulns::{FeedData, FeedError, FeedFile, FeedKind, age_guard, future_guard, shrink_guard};
 
-const JSON: [FeedKind; 4] =
-    [FeedKind::DebianTracker, FeedKind::UbuntuOsv, FeedKind::UbuntuNotices, FeedKind::Kev];
+const JSON: [FeedKind; 8] = [
+    FeedKind::DebianTracker,
+    FeedKind::UbuntuOsv,
+    FeedKind::UbuntuNotices,
+    FeedKind::Kev,
+    FeedKind::Nvd,
+    FeedKind::CveRecords,
+    FeedKind::OsvGo,
+    FeedKind::Overrides,
+];
 
 const TEXT: [FeedKind; 3] = [FeedKind::DebianDsa, FeedKind::DebianDla, FeedKind::Epss];
 
@@ -47,6 +55,20 @@ fn good(kind: FeedKind) -> Vec<u8> {
         FeedKind::Epss => {
             "#model_version:v2025.03.14,score_date:2026-08-22T00:00:00+0000\ncve,epss,percentile\n\
              CVE-2024-1,0.04919,0.91446\n"
+                .to_owned()
+        }
+        FeedKind::Nvd => {
+            r#"{"resultsPerPage":1,"startIndex":0,"totalResults":1,"timestamp":"2026-08-22T00:00:00.000",
+               "vulnerabilities":[{"cve":{"id":"CVE-2024-1","lastModified":"2024-11-21T04:56:34.820",
+               "vulnStatus":"Deferred","metrics":{}}}]}"#
+                .to_owned()
+        }
+        FeedKind::CveRecords => {
+            r#"{"cveMetadata":{"cveId":"CVE-2024-1","state":"PUBLISHED"},"containers":{"cna":{}}}"#.to_owned()
+        }
+        FeedKind::OsvGo => r#"{"id":"GO-2024-1","modified":"2024-08-09T12:10:43Z","affected":[]}"#.to_owned(),
+        FeedKind::Overrides => {
+            r#"{"overrides":[{"cve":"CVE-2024-1","product":"minio","affected":[],"reason":"never had it"}]}"#
                 .to_owned()
         }
     };

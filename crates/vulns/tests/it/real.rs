@@ -85,6 +85,46 @@ pub fn epss_whole_day() -> FeedData {
     feed(FeedKind::Epss, "feeds/epss/epss_scores-2021-08-31.csv.gz")
 }
 
+/// NVD about MinIO.
+pub fn nvd_minio() -> FeedData {
+    feed(FeedKind::Nvd, "feeds/nvd/minio-2.0.json")
+}
+
+/// NVD about PostgreSQL.
+pub fn nvd_postgresql() -> FeedData {
+    feed(FeedKind::Nvd, "feeds/nvd/postgresql-2.0.json")
+}
+
+/// NVD about everything of a year.
+pub fn nvd_2022() -> FeedData {
+    feed(FeedKind::Nvd, "feeds/nvd/nvd-2.0-shape-converted-2022.json.zst")
+}
+
+/// Configurations that others made for what NVD has not analysed.
+pub fn nvd_supplement() -> FeedData {
+    feed(FeedKind::Nvd, "feeds/nvd/cpe-overrides-2026-08-21.jsonl.zst")
+}
+
+/// CVE records with CISA's additions.
+pub fn cve_records() -> FeedData {
+    feed(FeedKind::CveRecords, "feeds/cve/vulnrichment-2024-10-24.jsonl.zst")
+}
+
+/// Go's and GitHub's advisories about MinIO.
+pub fn osv_minio() -> FeedData {
+    feed(FeedKind::OsvGo, "feeds/osv/minio-osv.json")
+}
+
+/// The whole Go vulnerability database.
+pub fn go_database() -> FeedData {
+    feed(FeedKind::OsvGo, "feeds/osv/go-vulndb-2026-08-21.jsonl.zst")
+}
+
+/// GitHub's advisories about Go modules.
+pub fn github_go() -> FeedData {
+    feed(FeedKind::OsvGo, "feeds/osv/github-advisories-go-2025-02-19.jsonl.zst")
+}
+
 /// A real host, with its release and kernel.
 pub fn inventory(name: &str) -> HostPackages {
     let path = format!("feeds/inventory/{name}.tsv");

@@ -177,6 +177,8 @@ mod tests {
             sources: 3,
             sources_named: 0,
             unnamed: Vec::new(),
+            third_party: 0,
+            engines: Vec::new(),
         };
         let said = coverage(&unknown);
         assert!(said[0].ends_with("That there are no findings means nothing."), "{said:?}");

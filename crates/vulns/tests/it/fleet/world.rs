@@ -225,5 +225,5 @@ pub fn host(dice: &mut Dice) -> HostPackages {
         pending.push(Candidate { name, version, security: true, ..Candidate::default() });
     }
     let pending = dice.one_in(2).then_some(pending);
-    HostPackages { release, kernel, packages, pending }
+    HostPackages { release, kernel, packages, pending, engines: Vec::new() }
 }
