@@ -198,6 +198,12 @@ impl Feeds {
                     .await?;
                 true
             }
+            // Nobody publishes it: where the operator has none, or has it no longer, nothing is at fault.
+            Err(RefreshError::Source(SourceError::Missing | SourceError::OwnOnly)) if kind.is_local() => {
+                state.records = 0;
+                self.forget(kind).await;
+                good.remove(&kind).is_some()
+            }
             Err(error) => {
                 let said = chain(&error);
                 tracing::warn!(%kind, fault = %said, "a feed could not be refreshed");
@@ -223,6 +229,20 @@ impl Feeds {
         state.last_success_at = Some(now(&*self.clock));
         store::put(&self.db, state).await.map_err(failed)?;
         Ok(changed)
+    }
+
+    /// Removes the copy of a feed that the operator has taken away, so that a restart does not bring it back.
+    async fn forget(&self, kind: FeedKind) {
+        let folder = self.folder.join(kind.name());
+        let former = folder.with_extension("former");
+        for folder in [folder, former] {
+            match tokio::fs::remove_dir_all(&folder).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%kind, %error, "the copy of a feed that is gone could not be removed");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The time of which a feed that is asked by time must still tell. None where it is
@@ -298,7 +318,7 @@ impl Feeds {
                 last_success_at,
                 last_attempt_at: state.last_attempt_at.map(moment),
                 fault: state.fault,
-                stale: age.is_none_or(|age| age > STALE_AFTER),
+                stale: !kind.is_local() && age.is_none_or(|age| age > STALE_AFTER),
             });
         }
         Ok(states)

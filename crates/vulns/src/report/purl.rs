@@ -1,6 +1,7 @@
 //! Package URLs of installed packages, by which other programs know them.
 //!
-//! Format: <https://github.com/package-url/purl-spec>, type `deb`.
+//! Format: <https://github.com/package-url/purl-spec>, types `deb` and, for engines that came as bare
+//! binaries, `generic`.
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,10 @@ pub(super) fn of_finding(release: Release, finding: &Finding) -> Vec<String> {
     // Where architectures are not known, the same package for two of them looks alike.
     binaries.sort();
     binaries.dedup();
+    if let (Some(engine), true) = (&finding.engine, binaries.is_empty()) {
+        // A released binary is of no distribution.
+        return vec![format!("pkg:generic/{}@{}", engine.product, escaped(&finding.installed))];
+    }
     if binaries.is_empty() {
         return vec![of(release, &finding.source_package, &finding.installed, "source")];
     }

@@ -5,6 +5,7 @@ mod announced;
 mod archive_offers;
 mod container;
 mod cve_facts;
+mod cve_feeds;
 mod debian_rules;
 
 mod engines;

@@ -101,13 +101,15 @@ pub fn nvd_2022() -> FeedData {
 }
 
 /// Configurations that others made for what NVD has not analysed.
-pub fn nvd_supplement() -> FeedData {
-    feed(FeedKind::Nvd, "feeds/nvd/cpe-overrides-2026-08-21.jsonl.zst")
+pub fn nvd_supplement() -> &'static FeedData {
+    static FEED: OnceLock<FeedData> = OnceLock::new();
+    FEED.get_or_init(|| feed(FeedKind::Nvd, "feeds/nvd/cpe-overrides-2026-08-21.jsonl.zst"))
 }
 
 /// CVE records with CISA's additions.
-pub fn cve_records() -> FeedData {
-    feed(FeedKind::CveRecords, "feeds/cve/vulnrichment-2024-10-24.jsonl.zst")
+pub fn cve_records() -> &'static FeedData {
+    static FEED: OnceLock<FeedData> = OnceLock::new();
+    FEED.get_or_init(|| feed(FeedKind::CveRecords, "feeds/cve/vulnrichment-2024-10-24.jsonl.zst"))
 }
 
 /// Go's and GitHub's advisories about MinIO.

@@ -186,8 +186,8 @@ fn trap_6_records_without_configurations_are_filled() {
         nvd[0].clone(),
         nvd[1].clone(),
         real::osv_minio(),
-        real::cve_records(),
-        real::nvd_supplement(),
+        real::cve_records().clone(),
+        real::nvd_supplement().clone(),
     ]);
     let alone = Index::build(&nvd);
     let minio = [
@@ -252,7 +252,7 @@ fn trap_7_postgresql_numbers() {
 /// 8. CVE-2024-4317 needs a script after the update: no version proves the fix.
 #[test]
 fn trap_8_the_version_alone_is_no_proof() {
-    let index = Index::build(&[real::nvd_postgresql(), real::cve_records()]);
+    let index = Index::build(&[real::nvd_postgresql(), real::cve_records().clone()]);
     let manual = Some(Fixability::ManualStep);
     let cve = "CVE-2024-4317";
     check(
@@ -275,7 +275,7 @@ fn trap_8_the_version_alone_is_no_proof() {
     }
     let done =
         r#"{"cve":"CVE-2024-4317","product":"postgresql","affected":[],"reason":"the script was run"}"#;
-    let index = Index::build(&[real::nvd_postgresql(), real::cve_records(), overrides(done)]);
+    let index = Index::build(&[real::nvd_postgresql(), real::cve_records().clone(), overrides(done)]);
     check(&index, Product::PostgreSql, cve, &[("16.3", None)]);
 }
 
@@ -305,7 +305,7 @@ fn trap_9_configurations_are_read_as_they_are_meant() {
 /// 10. A distribution's package carries fixes that its version does not show.
 #[test]
 fn trap_10_ranges_of_nvd_are_for_upstream_builds() {
-    let index = Index::build(&[real::nvd_postgresql(), real::nvd_2022(), real::nvd_supplement()]);
+    let index = Index::build(&[real::nvd_postgresql(), real::nvd_2022(), real::nvd_supplement().clone()]);
     for (release, name, version, found) in [
         (Release::Ubuntu2204, "postgresql-14", "14.15-0ubuntu0.22.04.1", false),
         (Release::Ubuntu2204, "openssl", "3.0.2-0ubuntu1.19", false),

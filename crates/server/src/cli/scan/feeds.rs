@@ -114,7 +114,9 @@ impl Feeds {
 
     /// Names the feeds that took no part.
     pub fn warn(&self) {
-        for line in self.lines.iter().filter(|line| line.state == FeedPresence::Missing) {
+        // A list of the operator's own is no feed to be missed.
+        let missing = |line: &&FeedLine| line.state == FeedPresence::Missing && !line.name.is_local();
+        for line in self.lines.iter().filter(missing) {
             let why = line.reason.as_deref().unwrap_or_default();
             eprintln!("warning: feed `{}` is missing: {why}", line.name);
         }
