@@ -10,10 +10,23 @@ use super::{
 };
 
 pub(super) fn reboot_state(kernel: &Kernel, on: &Virtualization, stale: &StaleProcesses) -> RebootState {
-    // In a container the file can only have come from a kernel that never runs here.
     let own_kernel = matches!(on, Virtualization::OwnKernel { .. });
-    let asked = own_kernel && Path::new("/run/reboot-required").exists();
+    let asked = Path::new("/run/reboot-required").exists()
+        && (own_kernel || asked_by_more_than_kernels(&packages_that_asked()));
     decide(kernel, own_kernel, asked, stale)
+}
+
+/// The packages that have asked for a reboot, a line each (update-notifier-common and
+/// unattended-upgrades write them). Empty when they are not told.
+fn packages_that_asked() -> String {
+    crate::durable::read_bounded(Path::new("/run/reboot-required.pkgs"), 1 << 20)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
+/// A kernel that is installed in a container never runs there, and a reboot would not help.
+fn asked_by_more_than_kernels(packages: &str) -> bool {
+    packages.lines().map(str::trim).any(|name| !name.is_empty() && !name.starts_with("linux-"))
 }
 
 fn decide(kernel: &Kernel, own_kernel: bool, asked: bool, stale: &StaleProcesses) -> RebootState {
@@ -56,5 +69,7 @@ mod tests {
         let bus = StaleProcesses { units: ["dbus.service".to_owned()].into(), system_manager: true };
         assert_eq!(decide(&kernel, false, false, &bus).reasons.len(), 2);
         assert!(!is_newer("6.1.0-40-cloud-amd64x", "6.1.0-9-amd64"));
+        assert!(!asked_by_more_than_kernels("linux-image-6.1.0-40-amd64\nlinux-base\n"));
+        assert!(!asked_by_more_than_kernels("") && asked_by_more_than_kernels("linux-base\nlibc6\n"));
     }
 }

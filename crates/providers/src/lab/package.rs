@@ -130,7 +130,9 @@ impl Canary {
         let before = match self {
             Self::PostinstFails => "exit 1\n".to_owned(),
             Self::SlowPostinst { seconds } => format!("sleep {seconds}\n"),
-            Self::NeedsReboot => "touch /run/reboot-required\n".to_owned(),
+            Self::NeedsReboot => {
+                "touch /run/reboot-required && echo lab-canary >> /run/reboot-required.pkgs\n".to_owned()
+            }
             Self::BreaksAtReboot => "systemctl --quiet mask ssh.service ssh.socket systemd-networkd.service \
                                      systemd-networkd.socket\n"
                 .to_owned(),

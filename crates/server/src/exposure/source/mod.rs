@@ -226,7 +226,7 @@ impl FeedSource {
             Self::Mirror(url) => url,
         };
         match kind {
-            kind if kind.name() == "nvd" => {
+            FeedKind::Nvd => {
                 let pace = nvd::Pace::of(self == &Self::Public, nvd_key.is_some());
                 nvd::fetch(client, url, asked.changed.as_ref(), nvd_key, pace).await
             }
