@@ -166,7 +166,7 @@ async fn nvd_is_read_page_by_page_and_then_by_what_changed() {
 }
 
 /// Ubuntu's notices, newest first, twenty a page as the API has it.
-fn notices(published: &Vec<(usize, String)>, query: &BTreeMap<String, String>, _: &HeaderMap) -> Response {
+fn notices(published: &Arc<[(usize, String)]>, query: &BTreeMap<String, String>, _: &HeaderMap) -> Response {
     let limit: usize = query["limit"].parse().unwrap();
     let offset: usize = query["offset"].parse().unwrap();
     if limit > 20 || query["order"] != "newest" {
@@ -196,7 +196,7 @@ async fn notices_are_read_back_to_those_that_are_known() {
         (clock.now() - SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT%H:%M:%S").to_string()
     };
     let mut published: Vec<(usize, String)> = (0..50).map(|n| (1000 - n, at(n as i64))).collect();
-    let publisher = Publisher::start(published.clone(), notices).await;
+    let publisher = Publisher::start(published.clone().into(), notices).await;
     let app = publisher.app(FeedKind::UbuntuNotices).await;
     app.app.feeds.refresh_all().await.unwrap();
     let read = state(&app, FeedKind::UbuntuNotices).await;
@@ -214,7 +214,7 @@ async fn notices_are_read_back_to_those_that_are_known() {
 
     app.clock.advance(SignedDuration::from_hours(1));
     published.insert(0, (1001, app.clock.now().strftime("%Y-%m-%dT%H:%M:%S").to_string()));
-    publisher.say(published);
+    publisher.say(published.into());
     app.app.feeds.refresh_all().await.unwrap();
     assert_eq!(state(&app, FeedKind::UbuntuNotices).await.records, 51);
 }
