@@ -30,8 +30,18 @@ const RECORDING: [&str; 2] = ["enter_maintenance", "install_packages"];
 /// A control plane that dies at each point.
 const MOMENTS: [&str; 3] = ["before_step", "after_effect", "after_commit"];
 
-/// Runs the trial; all points, or a few that stand for the rest.
-pub fn run(sample: bool) -> Result<()> {
+/// Which kill points of the control plane are taken.
+pub enum Points<'a> {
+    /// Every one.
+    All,
+    /// A few that stand for the rest.
+    Sample,
+    /// This one, such as `install_packages:after_effect`, and nothing else.
+    One(&'a str),
+}
+
+/// Runs the trial.
+pub fn run(wanted: &Points<'_>) -> Result<()> {
     let mut stage = Stage::start("crash")?;
     Host::provision(&stage, "crash-1", &[])?.add_canary()?;
     // The real updates would only make every round longer.
@@ -39,15 +49,19 @@ pub fn run(sample: bool) -> Result<()> {
     host.exec("apt-get -s dist-upgrade | awk '/^Inst/ { print $2 }' | xargs -r apt-mark hold")?;
     let mut round = 0;
     let mut killed = 0;
-    for point in points(&FORWARD, sample) {
+    for point in points(&FORWARD, wanted) {
         round += 1;
         control_plane_dies(&mut stage, round, "needs-reboot", &point)?;
         killed += 1;
     }
-    for point in points(&BACK, sample) {
+    for point in points(&BACK, wanted) {
         round += 1;
         control_plane_dies(&mut stage, round, "postinst-fails", &point)?;
         killed += 1;
+    }
+    if matches!(wanted, Points::One(_)) {
+        ensure!(killed > 0, "there is no such kill point");
+        return Ok(());
     }
     round += 1;
     agent_dies(&stage, round)?;
@@ -60,7 +74,7 @@ pub fn run(sample: bool) -> Result<()> {
     Ok(())
 }
 
-fn points(places: &[&str], sample: bool) -> Vec<String> {
+fn points(places: &[&str], wanted: &Points<'_>) -> Vec<String> {
     let mut points = Vec::new();
     for place in places {
         for moment in MOMENTS {
@@ -72,17 +86,17 @@ fn points(places: &[&str], sample: bool) -> Vec<String> {
     }
     // A commit is seen from the place that it leads to, and none leads to the first.
     points.retain(|point| *point != format!("{}:after_commit", FORWARD[0]));
-    if sample {
-        // Between effect and commit is where an effect could happen twice.
-        points.retain(|point| {
-            [
-                "take_snapshot:after_effect",
-                "install_packages:after_effect",
-                "undo install_packages:after_effect",
-            ]
-            .contains(&point.as_str())
-        });
-    }
+    // Between effect and commit is where an effect could happen twice.
+    let sample = [
+        "take_snapshot:after_effect",
+        "install_packages:after_effect",
+        "undo install_packages:after_effect",
+    ];
+    points.retain(|point| match wanted {
+        Points::All => true,
+        Points::Sample => sample.contains(&point.as_str()),
+        Points::One(one) => point == one,
+    });
     points
 }
 

@@ -18,6 +18,7 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{command, packages};
+use crash::Points;
 
 /// Runs one trial, or all.
 pub fn run(name: &str, options: &[&str]) -> Result<()> {
@@ -28,19 +29,24 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     packages::install(packages::TRIALS)?;
     command::build()?;
     feeds()?;
-    let sample = options.contains(&"--sample");
+    let points = match options {
+        [] => Points::All,
+        ["--sample"] => Points::Sample,
+        ["--at", point] => Points::One(point),
+        _ => bail!("a trial takes no options but crash: `--sample` or `--at PLACE:MOMENT`"),
+    };
     match name {
         "pages" => pages::run(),
         "loop" => patching::run(),
         "rollback" => rollback::run(),
-        "crash" => crash::run(sample),
+        "crash" => crash::run(&points),
         "outside" => outside::run(),
         "all" => {
             pages::run()?;
             patching::run()?;
             outside::run()?;
             rollback::run()?;
-            crash::run(sample)
+            crash::run(&points)
         }
         _ => bail!("there is no trial `{name}`; there are pages, loop, rollback, crash, outside and all"),
     }
