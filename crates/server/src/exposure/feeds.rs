@@ -317,8 +317,10 @@ impl Feeds {
                 records: state.records,
                 last_success_at,
                 last_attempt_at: state.last_attempt_at.map(moment),
+                // A local list that is not there is as fresh as can be; one that is unfit is not.
+                stale: (!kind.is_local() || state.fault.is_some())
+                    && age.is_none_or(|age| age > STALE_AFTER),
                 fault: state.fault,
-                stale: !kind.is_local() && age.is_none_or(|age| age > STALE_AFTER),
             });
         }
         Ok(states)

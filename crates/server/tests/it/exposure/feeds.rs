@@ -257,3 +257,28 @@ async fn a_damaged_last_good_copy_is_no_reason_to_forget_that_it_is_missing() {
     assert_eq!(findings(&app).await, Some((20, 2)));
     assert!(app.clock.now() >= state(&app, "debian-tracker").await.last_success_at.unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_the_operators_own_comes_and_goes_without_fault() {
+    let folder = Folder::good();
+    let app = app(&folder).await;
+    app.app.feeds.refresh_all().await.unwrap();
+    let before = state(&app, "overrides").await;
+    assert_eq!((before.records, before.stale, before.fault), (0, false, None));
+
+    let list = r#"{"overrides":[{"cve":"CVE-2024-4317","product":"postgresql","affected":[],"reason":"the script was run"}]}"#;
+    folder.write("overrides.json", list);
+    assert!(app.app.feeds.refresh_all().await.unwrap());
+    assert_eq!(state(&app, "overrides").await.records, 1);
+    folder.write("overrides.json", "{\"overrides\":[");
+    assert!(!app.app.feeds.refresh_all().await.unwrap(), "what is unfit replaces nothing");
+    assert!(state(&app, "overrides").await.fault.is_some());
+
+    folder.remove("overrides.json");
+    assert!(app.app.feeds.refresh_all().await.unwrap(), "what was taken away no longer counts");
+    assert!(!app.app.feeds.refresh_all().await.unwrap());
+    let after = state(&app, "overrides").await;
+    assert_eq!((after.records, after.stale, after.fault), (0, false, None));
+    app.app.feeds.load().await;
+    assert!(!app.app.feeds.refresh_all().await.unwrap(), "a restart does not bring it back");
+}
