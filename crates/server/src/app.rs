@@ -16,7 +16,7 @@ use crate::{
     audit::{Actor, Audit, Outcome},
     config::Config,
     db,
-    exposure::{Exposure, Feeds},
+    exposure::{Acceptances, Exposure, Feeds},
     hosts::{
         Agents, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Provision, Provisioning, Regions,
         Servers, Watch, Welcome,
@@ -116,7 +116,8 @@ impl App {
             agent_program,
         });
         let servers = Servers::new(db.clone(), clock.clone());
-        let exposure = Exposure::new(db.clone(), clock.clone());
+        let acceptances = Acceptances::new(db.clone(), clock.clone(), audit.clone());
+        let exposure = Exposure::new(db.clone(), clock.clone(), acceptances);
         let inventories = Inventories::new(db.clone(), clock.clone(), audit.clone(), exposure.clone());
         let enrolments = Enrolments::new(
             db.clone(),
@@ -217,6 +218,7 @@ impl App {
         tokio::spawn(watch.serve());
         tokio::spawn(self.patching.engine().clone().serve(std::future::pending()));
         tokio::spawn(Keepsakes(self.resources.clone()).serve());
+        tokio::spawn(self.clone().watch_acceptances());
         let (feeds, inventories) = (self.feeds.clone(), self.inventories.clone());
         tokio::spawn(async move {
             feeds.load().await;

@@ -95,6 +95,20 @@ impl Audit {
         self.append(Some(mark), actor, action, target, outcome, Some(run), detail.into()).await
     }
 
+    /// Appends an entry unless there is one with this mark: what is seen again and again
+    /// leaves one entry.
+    pub async fn record_marked(
+        &self,
+        actor: &Actor,
+        action: &str,
+        target: &str,
+        outcome: Outcome,
+        mark: String,
+        detail: impl Into<String>,
+    ) -> Result<(), Problem> {
+        self.append(Some(mark), actor, action, target, outcome, None, detail.into()).await
+    }
+
     #[allow(clippy::too_many_arguments, reason = "private; the fields of one entry")]
     async fn append(
         &self,

@@ -32,22 +32,25 @@ impl FeedCommand {
             .iter()
             .map(|feed| {
                 let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
-                let success = feed["last_success_at"].as_str().and_then(|at| at.parse().ok());
-                let state = match (feed["stale"] == Value::Bool(true), feed["fault"].as_str()) {
-                    (_, Some(fault)) => format!("failed: {fault}"),
-                    (true, None) => "stale".to_owned(),
-                    (false, None) => "fresh".to_owned(),
-                };
+                let at = |name: &str| table::ago(feed[name].as_str().and_then(|at| at.parse().ok()));
+                let stale = feed["stale"] == Value::Bool(true);
                 vec![
                     text(&feed["kind"]),
+                    if stale { "stale".to_owned() } else { "fresh".to_owned() },
                     feed["records"].to_string(),
                     text(&feed["as_of"]),
-                    table::ago(success),
-                    state,
+                    at("last_success_at"),
+                    at("last_attempt_at"),
+                    text(&feed["source"]),
                 ]
             })
             .collect();
-        table::print(&["feed", ">records", "as of", "read", "state"], &rows);
+        table::print(&["feed", "state", ">records", "as of", "read", "tried", "from"], &rows);
+        for feed in &feeds {
+            if let Some(fault) = feed["fault"].as_str() {
+                println!("{} failed when last tried: {fault}", feed["kind"].as_str().unwrap_or_default());
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{CliError, Context, client::Client, table};
+use super::{CliError, Context, acceptance, client::Client, table};
+use crate::exposure::Gap;
 
 /// What can be asked of findings.
 #[derive(Debug, Subcommand)]
@@ -18,6 +19,12 @@ pub enum FindingCommand {
         #[arg(long)]
         each: bool,
     },
+    /// Accept a risk for a while: it stays listed and is counted apart.
+    Accept(acceptance::Accept),
+    /// List the accepted risks, also those that are over.
+    Acceptances(acceptance::Acceptances),
+    /// Take an acceptance back.
+    Revoke(acceptance::Revoke),
     /// Show what opened and closed on a server, newest first.
     History {
         /// The server.
@@ -37,6 +44,9 @@ impl FindingCommand {
                     false => print(&findings, each),
                 }
             }
+            Self::Accept(accept) => accept.run(&client, context).await?,
+            Self::Acceptances(acceptances) => acceptances.run(&client, context).await?,
+            Self::Revoke(revoke) => revoke.run(&client, context).await?,
             Self::History { server } => {
                 let changes: Vec<Value> = client.get(&format!("/servers/{server}/history")).await?;
                 match context.json {
@@ -60,7 +70,10 @@ fn print(findings: &Value, each: bool) {
             .map(|finding| {
                 let columns = ["cve", "source_package", "installed", "fixed", "fixability", "severity"];
                 let mut row: Vec<_> = columns.iter().map(|column| text(&finding[column])).collect();
-                row.push(if finding["kev"].is_null() { String::new() } else { "exploited".to_owned() });
+                let exploited = if finding["kev"].is_null() { String::new() } else { "exploited".to_owned() };
+                let accepted = finding["accepted"]["until"].as_str().and_then(|until| until.get(..10));
+                let accepted = accepted.map(|until| format!("accepted until {until}"));
+                row.push([exploited, accepted.unwrap_or_default()].join(" ").trim().to_owned());
                 row
             })
             .collect();
@@ -88,6 +101,34 @@ fn print(findings: &Value, each: bool) {
         "{} in effect: {} fixable now, {} known exploited",
         summary["open"], summary["fixable"], summary["kev"]
     );
+    if findings["accepted"].as_u64().is_some_and(|accepted| accepted > 0) {
+        println!(
+            "{} more accepted, {} of them known exploited; `--each` marks them",
+            findings["accepted"], findings["accepted_exploited"]
+        );
+    }
+    print_coverage(&findings["coverage"]);
+}
+
+/// Packages in no feed that are named; the JSON has them all.
+const NAMED: usize = 20;
+
+/// Says what the feeds cannot say, so that a short list is not taken for good news.
+fn print_coverage(coverage: &Value) {
+    let list = |name: &str| coverage[name].as_array().cloned().unwrap_or_default();
+    let gaps = list("gaps").into_iter().filter_map(|gap| serde_json::from_value::<Gap>(gap).ok());
+    for gap in gaps {
+        println!("note: {}", gap.in_words());
+    }
+    let unnamed = list("unnamed");
+    if !unnamed.is_empty() && unnamed.len() <= NAMED {
+        let names: Vec<&str> = unnamed.iter().filter_map(Value::as_str).collect();
+        println!("      {}", names.join(", "));
+    }
+    for feed in list("silent_feeds") {
+        let read = feed["last_success_at"].as_str().and_then(|at| at.parse().ok());
+        println!("note: {} was last read: {}", feed["title"].as_str().unwrap_or_default(), table::ago(read));
+    }
 }
 
 fn print_history(changes: &[Value]) {

@@ -3,6 +3,7 @@
 //! Commands talk to the running control plane of this machine over its API; `scan`, `audit
 //! verify`, `audit export` and `receipt verify` read files and need none.
 
+mod acceptance;
 mod audit;
 mod client;
 mod error;
@@ -54,7 +55,7 @@ enum Command {
     /// Runs: list, show, follow, resume, cancel.
     #[command(subcommand)]
     Run(run::RunCommand),
-    /// Findings: what vulnerabilities touch a server.
+    /// Findings: what vulnerabilities touch a server, and which risks are accepted.
     #[command(subcommand)]
     Finding(finding::FindingCommand),
     /// Vulnerability feeds: list, refresh.

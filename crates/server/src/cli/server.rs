@@ -11,6 +11,7 @@ use wire::{Probe, UpgradeScope};
 
 use super::{CliError, Context, client::Client, follow::follow, table};
 use crate::{
+    exposure::Gap,
     hosts::{Order, api::Started},
     patching::PatchPlan,
 };
@@ -360,10 +361,15 @@ fn show(context: &Context, server: Value) {
         ("findings in effect", &risk["open"]),
         ("known exploited", &risk["kev"]),
         ("fixable now", &risk["fixable"]),
+        ("accepted besides", &risk["accepted"]),
         ("last fault", &server["last_fault"]),
     ];
     for (word, value) in lines {
         println!("{word:>20}  {}", text(value));
+    }
+    let gaps = risk["gaps"].as_array().cloned().unwrap_or_default();
+    for gap in gaps.into_iter().filter_map(|gap| serde_json::from_value::<Gap>(gap).ok()) {
+        println!("{:>20}  {}", "feeds cannot say", gap.in_short());
     }
     if facts["kernel_shared"] == Value::Bool(true) {
         println!("{:>20}  the kernel belongs to the machine below this container", "");

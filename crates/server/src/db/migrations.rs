@@ -8,7 +8,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Foundation), Box::new(Keepsakes), Box::new(PackageLists)]
+        vec![Box::new(Foundation), Box::new(Keepsakes), Box::new(PackageLists), Box::new(Acceptance)]
     }
 }
 
@@ -74,6 +74,47 @@ impl MigrationTrait for PackageLists {
 async fn rename_ids(manager: &SchemaManager<'_>, from: &str, to: &str) -> Result<(), DbErr> {
     let rename = format!("UPDATE keepsake SET id = '{to}' || substr(id, 4) WHERE id LIKE '{from}%'");
     manager.get_connection().execute_unprepared(&rename).await.map(drop)
+}
+
+/// Risks that were accepted.
+struct Acceptance;
+
+impl MigrationName for Acceptance {
+    fn name(&self) -> &str {
+        "m0004_acceptance"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Acceptance {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let acceptance = table("acceptance")
+            .col(key("id"))
+            .col(string("cve"))
+            .col(string("scope"))
+            .col(string_null("server_name"))
+            .col(text("reason"))
+            .col(string("owner"))
+            .col(string("accepted_by"))
+            .col(big_integer("accepted_at"))
+            .col(big_integer("until"))
+            .col(string_null("closed_as"))
+            .col(big_integer_null("closed_at"))
+            .col(string_null("closed_by"))
+            .to_owned();
+        manager.create_table(acceptance).await?;
+        // Of two open ones for the same thing nobody could tell which one counts. See
+        // `run_open_by_subject` for why this is written out.
+        let unique = "CREATE UNIQUE INDEX acceptance_open ON acceptance (cve, scope) WHERE closed_as IS NULL";
+        manager.get_connection().execute_unprepared(unique).await?;
+        let open =
+            "CREATE INDEX acceptance_open_by_scope ON acceptance (scope, until) WHERE closed_as IS NULL";
+        manager.get_connection().execute_unprepared(open).await.map(drop)
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table("acceptance").to_owned()).await
+    }
 }
 
 /// Hosts, runs, audit, sign-in, feeds, receipts and snapshots.

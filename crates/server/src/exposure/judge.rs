@@ -1,17 +1,19 @@
 //! Matching inventories against the index of the feeds.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use base::{Clock, Problem, Release, ServerId};
 use sea_orm::DatabaseConnection;
 use vulns::{
-    Candidate, Coverage, Findings, HostPackages, Index, InstalledEngine, InstalledPackage, ReleaseCoverage,
-    RunningKernel,
+    Candidate, Coverage, Findings, HostPackages, Index, InstalledEngine, InstalledPackage, RunningKernel,
 };
 use wire::{Inventory, Virtualization};
 
 use super::{
-    Risk,
+    Acceptances, Risk,
     changes::{self, DatedChange, FindingChange},
     store::finding_change as store,
 };
@@ -23,12 +25,29 @@ pub struct Exposure {
     db: DatabaseConnection,
     clock: Arc<dyn Clock>,
     index: Arc<RwLock<Option<Arc<Index>>>>,
+    acceptances: Acceptances,
+    grounds: Arc<AtomicU64>,
 }
 
 impl Exposure {
     /// Knows nothing until the feeds are read.
-    pub fn new(db: DatabaseConnection, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, index: Arc::default() }
+    pub fn new(db: DatabaseConnection, clock: Arc<dyn Clock>, acceptances: Acceptances) -> Self {
+        Self { db, clock, index: Arc::default(), acceptances, grounds: Arc::default() }
+    }
+
+    /// What was accepted.
+    pub fn acceptances(&self) -> &Acceptances {
+        &self.acceptances
+    }
+
+    /// Changes with what servers are judged by: whoever finds it changed after storing a
+    /// judgement may have stored an old one over a new one, and judges again.
+    pub fn grounds(&self) -> u64 {
+        self.grounds.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn grounds_changed(&self) {
+        self.grounds.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The newest index; none until the feeds were read once.
@@ -38,6 +57,7 @@ impl Exposure {
 
     pub(super) fn replace(&self, index: Index) {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(index));
+        self.grounds_changed();
     }
 
     /// The findings of a host; none while no feed was read, which is not the same as
@@ -51,13 +71,15 @@ impl Exposure {
         self.matched(inventory).await.map(|(_, coverage)| coverage)
     }
 
-    /// The short form of a host's findings.
-    pub async fn judge(&self, inventory: &Inventory) -> Option<Risk> {
-        let (findings, coverage) = self.matched(inventory).await?;
-        Some(Risk::of(&findings, coverage.release == ReleaseCoverage::Covered))
+    /// The short form of a server's findings; none while no feed was read.
+    pub async fn judge(&self, server: ServerId, inventory: &Inventory) -> Result<Option<Risk>, Problem> {
+        let Some((findings, coverage)) = self.matched(inventory).await else { return Ok(None) };
+        let accepted = self.acceptances.here(server).await?;
+        Ok(Some(Risk::of(&findings, &coverage, &accepted)))
     }
 
-    async fn matched(&self, inventory: &Inventory) -> Option<(Findings, Coverage)> {
+    /// The findings of a host, and what the feeds can and cannot say about it.
+    pub async fn matched(&self, inventory: &Inventory) -> Option<(Findings, Coverage)> {
         let index = self.index()?;
         let host = host_packages(inventory);
         // Matching takes milliseconds, which is long enough to keep off the I/O threads.

@@ -1,11 +1,13 @@
 //! Exposure: which vulnerabilities touch which server, and how sure we are of it.
 //!
 //! ```text
-//! feeds ──refresh──► index ──judge(inventory)──► findings, risk
+//! feeds ──refresh──► index ──judge(inventory, acceptances)──► findings, risk, coverage
 //! ```
 
+mod acceptance;
 pub mod api;
 mod changes;
+mod coverage;
 mod feeds;
 mod judge;
 pub mod pages;
@@ -14,7 +16,11 @@ mod risk;
 mod source;
 mod store;
 
+pub use acceptance::{
+    Acceptance, AcceptanceOrder, Acceptances, AcceptedHere, Fault, Field, OrderScope, Scope, Standing,
+};
 pub use changes::{DatedChange, FindingChange};
+pub use coverage::{CoverageReport, Gap, Known, SilentFeed};
 pub use feeds::{FeedState, Feeds, STALE_AFTER};
 pub use judge::{Exposure, host_packages};
 pub use reading::{Reading, Unread, read_once};

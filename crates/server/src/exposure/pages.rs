@@ -2,7 +2,10 @@
 //! rows and filters are in [`table`], their order in [`column`], a server's findings in
 //! [`updates`].
 
+mod accept_form;
+pub mod acceptances;
 mod column;
+pub mod finding;
 mod table;
 mod totals;
 mod updates;
@@ -15,6 +18,7 @@ use axum::{
     response::Response,
 };
 
+pub use accept_form::AcceptForm;
 pub use table::{Row, Wanted, live, notes};
 pub use totals::Totals;
 pub use updates::{FindingsView, findings_view};

@@ -90,7 +90,8 @@ impl Inventories {
         let before = server.inventory;
         let facts = Facts::of(inventory);
         let release = base::Release::from_os_release(&inventory.os.id, &inventory.os.version_id);
-        let risk = self.exposure.judge(inventory).await;
+        let grounds = self.exposure.grounds();
+        let risk = self.exposure.judge(server.id, inventory).await?;
         let seen = self.clock.now();
         store::server::change(&self.db, server.id, move |server| {
             server.inventory = Some(id);
@@ -107,6 +108,9 @@ impl Inventories {
         {
             self.exposure.note_changes(server.id, &before, inventory).await?;
         }
+        if self.exposure.grounds() != grounds {
+            self.judge(server.id).await?;
+        }
         Ok(id)
     }
 
@@ -122,14 +126,32 @@ impl Inventories {
     pub async fn judge_all(&self) -> Result<(), Problem> {
         let failed = |error: sea_orm::DbErr| storage_problem("judge the servers anew", &error);
         for server in store::server::all(&self.db).await.map_err(failed)? {
-            let Some(id) = server.inventory else { continue };
-            let Some(inventory) = self.load(id).await? else { continue };
-            let risk = self.exposure.judge(&inventory).await;
-            store::server::change(&self.db, server.id, move |server| server.risk = risk)
-                .await
-                .map_err(failed)?;
+            self.judge(server.id).await?;
         }
         Ok(())
+    }
+
+    /// Judges a server's newest inventory anew.
+    pub async fn judge(&self, server: ServerId) -> Result<(), Problem> {
+        let failed = |error: sea_orm::DbErr| storage_problem("judge a server anew", &error);
+        loop {
+            let grounds = self.exposure.grounds();
+            let known = store::server::find(&self.db, server).await.map_err(failed)?;
+            let Some(id) = known.and_then(|server| server.inventory) else { return Ok(()) };
+            let Some(inventory) = self.load(id).await? else { return Ok(()) };
+            let risk = self.exposure.judge(server, &inventory).await?;
+            store::server::change(&self.db, server, move |server| {
+                // A newer inventory has been judged by whoever kept it.
+                if server.inventory == Some(id) {
+                    server.risk = risk;
+                }
+            })
+            .await
+            .map_err(failed)?;
+            if self.exposure.grounds() == grounds {
+                return Ok(());
+            }
+        }
     }
 
     /// The newest inventory of a server.

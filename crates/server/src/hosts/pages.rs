@@ -15,7 +15,7 @@ use wire::{Inventory, PendingUpdate};
 use super::{Server, ServerState};
 use crate::{
     app::App,
-    exposure::pages::{FindingsView, findings_view, notes},
+    exposure::pages::{AcceptForm, FindingsView, findings_view, notes},
     pages::{Badge, Confirmed, Frame, Link, Nothing, PageProblem, Paging, ProblemBox, When, rendered},
     patching::{RunView, pages::RunRow},
 };
@@ -110,6 +110,7 @@ struct ServerPage {
     undo: Option<RunRow>,
     facts: Vec<Fact>,
     findings: Result<FindingsView, ProblemBox>,
+    accept: AcceptForm,
     updates: Vec<PendingUpdate>,
     updates_in_all: usize,
     security_updates: usize,
@@ -124,7 +125,7 @@ pub(crate) async fn show(
 ) -> Result<Response, PageProblem> {
     let server = app.servers.named(&name).await?;
     let inventory = app.inventories.newest(server.id).await?;
-    let findings = app.findings_of(&name).await.map(|found| findings_view(&found));
+    let findings = app.findings_of(&name).await.map(|found| findings_view(&found, &frame));
     let runs = app.patching.newest(Some(&server), RUNS).await?;
     Ok(rendered(&ServerPage::new(frame, &server, inventory, findings, &runs)))
 }
@@ -153,6 +154,7 @@ impl ServerPage {
             open_run: open.map(|run| run.record.id.to_string()),
             undo: undo.map(row),
             facts: facts::of(server, inventory.as_ref(), &frame),
+            accept: AcceptForm::of(&frame, "", server.name.as_str()),
             findings: findings.map_err(|problem| ProblemBox { problem }),
             updates_in_all: updates.len(),
             security_updates,
@@ -192,7 +194,7 @@ mod tests {
 
     fn page(server: &Server, runs: &[RunView]) -> String {
         let frame = samples::frame("/servers/x", &[]);
-        let findings = Ok(findings_view(&samples::findings(30)));
+        let findings = Ok(findings_view(&samples::accepted_findings(31), &frame));
         ServerPage::new(frame, server, Some(samples::inventory()), findings, runs).render().unwrap()
     }
 

@@ -34,6 +34,8 @@ pub fn router(app: App) -> Router {
         .route("/runs/{run}/events", get(patching::api::events))
         .route("/runs/{run}/receipt", get(patching::api::receipt))
         .route("/runs/{run}/signals", post(patching::api::signal))
+        .route("/acceptances", get(exposure::api::acceptances).post(exposure::api::accept))
+        .route("/acceptances/{acceptance}/revoke", post(exposure::api::revoke))
         .route("/feeds", get(exposure::api::feeds))
         .route("/feeds/refresh", post(exposure::api::refresh))
         .route("/audit", get(audit::api::list))

@@ -43,6 +43,13 @@ pub fn router() -> Router<App> {
         .route("/servers/{name}/reboot", post(patching::pages::reboot))
         .route("/servers/{name}/rollback", post(patching::pages::roll_back))
         .route("/security", get(exposure::pages::security))
+        .route("/servers/{name}/findings/{cve}", get(exposure::pages::finding::show))
+        .route(
+            "/security/acceptances",
+            get(exposure::pages::acceptances::list).post(exposure::pages::acceptances::accept),
+        )
+        .route("/security/acceptances/new", get(exposure::pages::acceptances::form))
+        .route("/security/acceptances/{acceptance}/revoke", post(exposure::pages::acceptances::revoke))
         .route("/runs", get(patching::pages::list))
         .route("/runs/{run}", get(patching::pages::show))
         .route("/runs/{run}/signal", post(patching::pages::signal))

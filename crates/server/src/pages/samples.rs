@@ -1,6 +1,6 @@
 //! Things for the tests of pages to show.
 
-use base::{AuditId, HostName, Problem, Release, RunId, ServerId};
+use base::{AcceptanceId, AuditId, HostName, Problem, Release, RunId, ServerId};
 use jiff::{SignedDuration, Timestamp};
 use runs::{Event, JournalLine, Outcome, Phase, RunRecord, Status};
 use vulns::{FeedFile, FeedKind, HostPackages, Index, InstalledPackage, Summary};
@@ -12,7 +12,9 @@ use super::Frame;
 use crate::{
     access::SignedIn,
     audit::{Actor, AuditLine, Entry},
-    exposure::{FeedState, Risk, api::ServerFindings},
+    exposure::{
+        Acceptance, AcceptedHere, CoverageReport, FeedState, Gap, Risk, Scope, Standing, api::ServerFindings,
+    },
     hosts::{Facts, Origin, Server, ServerState},
     patching::{NumberedLine, RunView, SnapshotChoice},
 };
@@ -98,7 +100,16 @@ fn risk(kev: usize, critical: usize, high: usize, fixable: usize) -> Risk {
         kev_fixable: kev / 2,
         ..Summary::default()
     };
-    Risk { summary, updates: fixable.min(3), covered: true }
+    Risk {
+        summary,
+        updates: fixable.min(3),
+        accepted: 0,
+        accepted_exploited: 0,
+        covered: true,
+        gaps: vec![Gap::UnnamedPackages { sources: 92, of: 231 }],
+        sources: 231,
+        sources_named: 139,
+    }
 }
 
 /// Four servers: one exploited, one with updates, one with much that is high, one new.
@@ -116,6 +127,9 @@ pub fn fleet() -> Vec<Server> {
     (facts.pending, facts.pending_security) = (5, 5);
     let mut high = server("web-2");
     high.risk = Some(risk(0, 0, 7, 0));
+    let judged = high.risk.as_mut().unwrap();
+    (judged.accepted, judged.accepted_exploited) = (3, 1);
+    judged.gaps.insert(0, Gap::KernelUnknown);
     // More is high here, but on the other one something is critical.
     let mut new = server("new-1");
     (new.facts, new.risk, new.state) = (None, None, ServerState::Provisioning);
@@ -165,6 +179,39 @@ pub fn inventory() -> Inventory {
 
 /// Findings in openssl, so many, the first of them exploited, and one of curl.
 pub fn findings(number: usize) -> ServerFindings {
+    found(number, &AcceptedHere::default())
+}
+
+/// The same with the exploited one accepted.
+pub fn accepted_findings(number: usize) -> ServerFindings {
+    found(number, &AcceptedHere::of(acceptances().into_iter().take(1)))
+}
+
+/// Four acceptances: on a server, on the fleet, expired, revoked.
+pub fn acceptances() -> Vec<Acceptance> {
+    let of = |cve: &str, scope: Scope, until: &str, standing: Standing| Acceptance {
+        id: AcceptanceId::new(),
+        cve: cve.to_owned(),
+        scope,
+        reason: "the service is only reachable from the office network".to_owned(),
+        owner: "ann".to_owned(),
+        accepted_by: "operator:ann".to_owned(),
+        accepted_at: hours_ago(24 * 20),
+        until: until.parse().unwrap(),
+        standing,
+        revoked_by: (standing == Standing::Revoked).then(|| "operator:bob".to_owned()),
+        revoked_at: (standing == Standing::Revoked).then(|| hours_ago(24)),
+    };
+    let web = || Scope::Server { id: ServerId::new(), name: "web-1".to_owned() };
+    vec![
+        of("CVE-2024-1001", web(), "2026-05-01T00:00:00Z", Standing::Active),
+        of("CVE-2024-9999", Scope::Fleet, "2026-12-24T12:30:00Z", Standing::Active),
+        of("CVE-2024-1003", web(), "2026-03-01T00:00:00Z", Standing::Expired),
+        of("CVE-2024-1004", Scope::Fleet, "2026-05-01T00:00:00Z", Standing::Revoked),
+    ]
+}
+
+fn found(number: usize, accepted: &AcceptedHere) -> ServerFindings {
     let cve = |n: usize| {
         format!(
             r#""CVE-2024-{:04}": {{"releases": {{"bookworm": {{"status": "resolved", "fixed_version": "3.0.15-1~deb12u1", "urgency": "{}"}}}}}}"#,
@@ -202,14 +249,8 @@ pub fn findings(number: usize) -> ServerFindings {
         ],
         ..HostPackages::default()
     };
-    let found = index.findings(&host);
-    ServerFindings {
-        server: "web-1".to_owned(),
-        summary: found.summary(),
-        coverage: Some(index.coverage(&host)),
-        updates: found.by_update(),
-        findings: found,
-    }
+    let coverage = CoverageReport::new(index.coverage(&host), host.release, &[feed(None, true)]);
+    ServerFindings::new("web-1".to_owned(), &index.findings(&host), coverage, accepted)
 }
 
 /// A run of this kind, in its fifth step if it is open.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::updates::percent;
 use crate::{
     exposure::Risk,
     hosts::{Facts, Server},
@@ -36,11 +37,13 @@ pub enum Column {
     Fixable,
     /// All in effect.
     Open,
+    /// How much the feeds can say.
+    Coverage,
 }
 
 impl Column {
     /// From left to right.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Server,
         Self::Updates,
         Self::Reboot,
@@ -54,6 +57,7 @@ impl Column {
         Self::Unscored,
         Self::Fixable,
         Self::Open,
+        Self::Coverage,
     ];
 
     /// In addresses.
@@ -72,6 +76,7 @@ impl Column {
             Self::Unscored => "unscored",
             Self::Fixable => "fixable",
             Self::Open => "open",
+            Self::Coverage => "coverage",
         }
     }
 
@@ -91,6 +96,7 @@ impl Column {
             Self::Unscored => "No score",
             Self::Fixable => "Fixable",
             Self::Open => "Open",
+            Self::Coverage => "Coverage",
         }
     }
 
@@ -109,7 +115,8 @@ impl Column {
             Self::Low => "Low",
             Self::Unscored => "Nobody has given a score yet",
             Self::Fixable => "An update fixes them now",
-            Self::Open => "All findings in effect",
+            Self::Open => "All findings in effect; what is accepted is counted apart",
+            Self::Coverage => "How many of its source packages the feeds name, and what they cannot say",
         }
     }
 
@@ -120,7 +127,7 @@ impl Column {
 
     /// Whether the most comes first.
     pub fn falls(self) -> bool {
-        !matches!(self, Self::Server | Self::Kernel | Self::Boot)
+        !matches!(self, Self::Server | Self::Kernel | Self::Boot | Self::Coverage)
     }
 
     /// Which of two servers comes first; one of which nothing is known comes last.
@@ -150,6 +157,15 @@ impl Column {
             Self::Unscored => risk(|risk| risk.summary.unknown),
             Self::Fixable => risk(|risk| risk.summary.fixable),
             Self::Open => risk(|risk| risk.summary.open),
+            // The least known comes first, as that is what one looks for; never judged is
+            // least of all.
+            Self::Coverage => {
+                let share = |server: &Server| {
+                    let known = |risk: &Risk| (risk.known(), percent(risk.sources_named, risk.sources));
+                    server.risk.as_ref().map(known)
+                };
+                share(a).cmp(&share(b))
+            }
         }
     }
 }

@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 
 use serde::Deserialize;
 
-use super::column::Column;
+use super::{column::Column, updates::percent};
 use crate::{
-    exposure::Risk,
+    exposure::{Known, Risk},
     hosts::{Server, ServerState},
     pages::{Badge, Frame, Link, When, span},
 };
@@ -143,11 +143,15 @@ pub enum State {
     Unreachable,
     /// About which the feeds say nothing.
     Unjudged,
+    /// Of which a part that matters is not judged.
+    Partly,
+    /// On which somebody has accepted a risk.
+    Accepted,
 }
 
 impl State {
     /// In the order in which they are offered.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::All,
         Self::Exploited,
         Self::Critical,
@@ -157,6 +161,8 @@ impl State {
         Self::Reboot,
         Self::Unreachable,
         Self::Unjudged,
+        Self::Partly,
+        Self::Accepted,
     ];
 
     /// In addresses.
@@ -171,6 +177,8 @@ impl State {
             Self::Reboot => "reboot",
             Self::Unreachable => "unreachable",
             Self::Unjudged => "unjudged",
+            Self::Partly => "partly",
+            Self::Accepted => "accepted",
         }
     }
 
@@ -186,6 +194,8 @@ impl State {
             Self::Reboot => "Reboot due",
             Self::Unreachable => "Not answering",
             Self::Unjudged => "Not judged",
+            Self::Partly => "Partly judged",
+            Self::Accepted => "Risk accepted",
         }
     }
 
@@ -201,7 +211,9 @@ impl State {
             Self::Pending => server.facts.as_ref().is_some_and(|facts| facts.pending_security > 0),
             Self::Reboot => server.facts.as_ref().is_some_and(|facts| !facts.reboot_reasons.is_empty()),
             Self::Unreachable => server.last_fault.is_some(),
-            Self::Unjudged => server.risk.as_ref().is_none_or(|risk| !risk.covered),
+            Self::Unjudged => server.risk.as_ref().is_none_or(|risk| risk.known() == Known::Nothing),
+            Self::Partly => server.risk.as_ref().is_some_and(|risk| risk.known() == Known::Partly),
+            Self::Accepted => risk(|risk| risk.accepted),
         }
     }
 }
@@ -235,8 +247,35 @@ pub struct Row {
     pub host: Option<HostCells>,
     /// What the feeds say, if anything.
     pub risk: Option<Risk>,
+    /// How much that is.
+    pub meter: Option<Meter>,
     /// Why nothing can be started on it.
     pub unmanaged: Option<&'static str>,
+}
+
+/// The coverage meter in a row.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// Share of the source packages that feeds name, in percent; none where that means nothing.
+    pub percent: Option<usize>,
+    /// What is missing and matters, in a few words; empty when nothing is.
+    pub missing: String,
+    /// All that the feeds cannot say.
+    pub all: String,
+}
+
+impl Meter {
+    fn of(risk: &Risk) -> Self {
+        let told = |matters: fn(Known) -> bool| {
+            let gaps = risk.gaps.iter().filter(|gap| matters(gap.leaves()));
+            gaps.map(|gap| gap.in_short()).collect::<Vec<_>>().join(", ")
+        };
+        Self {
+            percent: (risk.known() != Known::Nothing).then(|| percent(risk.sources_named, risk.sources)),
+            missing: told(|known| known < Known::Well),
+            all: told(|_| true),
+        }
+    }
 }
 
 /// The cells that come of an inventory.
@@ -280,6 +319,7 @@ impl Row {
             notes: notes(server),
             host,
             risk: server.risk.clone(),
+            meter: server.risk.as_ref().map(Meter::of),
             unmanaged: server.unmanaged_because(),
         }
     }
@@ -335,6 +375,7 @@ mod tests {
         assert_eq!(names(&fleet, by("boot", "")).last().unwrap(), "new-1");
         assert_eq!(names(&fleet, by("high", ""))[0], "web-2");
         assert_eq!(names(&fleet, by("high", "reversed")).last().unwrap(), "web-2");
+        assert_eq!(names(&fleet, by("coverage", "")), ["new-1", "web-2", "db-1", "web-1"]);
         assert_eq!(names(&fleet, by("no such", "")), names(&fleet, Query::default()));
     }
 
@@ -347,6 +388,8 @@ mod tests {
         assert_eq!(with("exploited", ""), ["db-1"]);
         assert_eq!(with("reboot", ""), ["db-1"]);
         assert_eq!(with("unjudged", ""), ["new-1"]);
+        assert_eq!(with("partly", ""), ["web-2"]);
+        assert_eq!(with("accepted", ""), ["web-2"]);
         assert_eq!(with("", " WEB "), ["web-2", "web-1"]);
         assert_eq!(with("pending", "db"), ["db-1"]);
         assert!(with("unreachable", "").is_empty());

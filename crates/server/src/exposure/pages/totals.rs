@@ -28,6 +28,12 @@ pub struct Totals {
     pub reboots: usize,
     /// Servers of which the feeds say nothing.
     pub unjudged: usize,
+    /// Findings in effect that somebody has accepted; in none of the numbers above.
+    pub accepted: usize,
+    /// Of these, known to be exploited.
+    pub accepted_exploited: usize,
+    /// Servers with accepted findings.
+    pub accepted_servers: usize,
 }
 
 impl Totals {
@@ -35,10 +41,13 @@ impl Totals {
     pub fn of(servers: &[&Server]) -> Self {
         let mut totals = Self { servers: servers.len(), ..Self::default() };
         for server in servers {
+            totals.accepted_servers += usize::from(State::Accepted.holds(server));
             totals.unjudged += usize::from(State::Unjudged.holds(server));
             totals.reboots += usize::from(State::Reboot.holds(server));
             totals.pending_security += server.facts.as_ref().map_or(0, |facts| facts.pending_security);
-            let Some(Risk { summary, .. }) = &server.risk else { continue };
+            let Some(Risk { summary, accepted, accepted_exploited, .. }) = &server.risk else { continue };
+            totals.accepted += accepted;
+            totals.accepted_exploited += accepted_exploited;
             totals.exploited += summary.kev;
             totals.exploited_fixable += summary.kev_fixable;
             totals.critical += summary.critical;
@@ -97,6 +106,14 @@ mod tests {
         }
         assert_eq!(Totals::of(&live(&fleet)), Totals::default());
         assert_eq!(Totals::default().banner(), None);
+    }
+
+    #[test]
+    fn what_is_accepted_counts_apart() {
+        let fleet = samples::fleet();
+        let totals = Totals::of(&live(&fleet));
+        assert_eq!((totals.accepted, totals.accepted_exploited, totals.accepted_servers), (3, 1, 1));
+        assert_eq!(totals.exploited, 2, "the accepted one is not among them");
     }
 
     #[test]

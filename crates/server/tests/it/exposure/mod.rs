@@ -1,5 +1,6 @@
-//! Feeds and findings.
+//! Feeds, findings, and the acceptance of risks.
 
+mod acceptances;
 mod feeds;
 mod findings;
 mod publishers;

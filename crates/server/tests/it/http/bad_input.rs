@@ -17,7 +17,7 @@ enum Reads {
     Json,
 }
 
-/// Every route below `/api`. `{name}` and `{run}` stand for what is filled in.
+/// Every route below `/api`. `{name}`, `{run}` and `{acceptance}` stand for what is filled in.
 const ROUTES: &[(Method, &str, Reads)] = &[
     (Method::GET, "/servers", Reads::Nothing),
     (Method::POST, "/servers", Reads::Json),
@@ -37,6 +37,9 @@ const ROUTES: &[(Method, &str, Reads)] = &[
     (Method::GET, "/runs/{run}/events", Reads::Nothing),
     (Method::GET, "/runs/{run}/receipt", Reads::Nothing),
     (Method::POST, "/runs/{run}/signals", Reads::Json),
+    (Method::GET, "/acceptances", Reads::Nothing),
+    (Method::POST, "/acceptances", Reads::Json),
+    (Method::POST, "/acceptances/{acceptance}/revoke", Reads::Nothing),
     (Method::GET, "/feeds", Reads::Nothing),
     (Method::POST, "/feeds/refresh", Reads::Nothing),
     (Method::GET, "/audit", Reads::Nothing),
@@ -103,7 +106,7 @@ const ODD: &[&str] = &[
 ];
 
 fn fill(path: &str, with: &str) -> String {
-    format!("/api{}", path.replace("{name}", with).replace("{run}", with))
+    format!("/api{}", path.replace("{name}", with).replace("{run}", with).replace("{acceptance}", with))
 }
 
 fn is_refusal(answer: &Answer, what: &str) {
