@@ -28,9 +28,10 @@ pub struct Coverage {
     /// The names of the others, in alphabetical order; all of them where the release is not covered.
     pub unnamed: Vec<String>,
     /// Installed binary packages whose version shows that they come from another builder than the
-    /// distribution, such as PGDG: the distribution's feed says nothing of these builds.
+    /// distribution, such as PGDG: the distribution's feed says nothing of these builds. In
+    /// alphabetical order.
     #[serde(default)]
-    pub third_party: usize,
+    pub third_party: Vec<String>,
     /// The engines, each by itself.
     #[serde(default)]
     pub engines: Vec<EngineCoverage>,
@@ -107,6 +108,10 @@ impl Coverage {
         let mut unnamed: Vec<String> =
             sources.iter().filter(is_unnamed).map(|source| (*source).to_owned()).collect();
         unnamed.sort_unstable();
+        let foreign = host.packages.iter().filter(|package| is_third_party(package));
+        let mut third_party: Vec<String> = foreign.map(|package| package.name.clone()).collect();
+        third_party.sort_unstable();
+        third_party.dedup();
         Self {
             release,
             kernel,
@@ -114,7 +119,7 @@ impl Coverage {
             sources: sources.len(),
             sources_named: sources.len() - unnamed.len(),
             unnamed,
-            third_party: host.packages.iter().filter(|package| is_third_party(package)).count(),
+            third_party,
             engines: host.engines.iter().map(|engine| EngineCoverage::of(&index.engines, engine)).collect(),
         }
     }

@@ -120,10 +120,16 @@ fn print_coverage(coverage: &Value) {
     for gap in gaps {
         println!("note: {}", gap.in_words());
     }
-    let unnamed = list("unnamed");
-    if !unnamed.is_empty() && unnamed.len() <= NAMED {
-        let names: Vec<&str> = unnamed.iter().filter_map(Value::as_str).collect();
-        println!("      {}", names.join(", "));
+    for (title, names) in [("of another builder", list("third_party")), ("in no feed", list("unnamed"))] {
+        let first: Vec<&str> = names.iter().filter_map(Value::as_str).take(NAMED).collect();
+        if !first.is_empty() {
+            let more = if names.len() > NAMED {
+                format!(" and {} more", names.len() - NAMED)
+            } else {
+                String::new()
+            };
+            println!("{title}: {}{more}", first.join(", "));
+        }
     }
     for feed in list("silent_feeds") {
         let read = feed["last_success_at"].as_str().and_then(|at| at.parse().ok());

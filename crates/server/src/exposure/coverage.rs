@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vulns::{Coverage, FeedKind, KernelCoverage, ReleaseCoverage};
+use vulns::{Coverage, EngineCoverageState, FeedKind, KernelCoverage, Product, ReleaseCoverage};
 
 use super::FeedState;
 use crate::pages::{ago, count};
@@ -22,6 +22,20 @@ pub enum Gap {
     KernelUnknown,
     /// The kernel belongs to the machine below and is judged there.
     KernelOfMachineBelow,
+    /// Packages that another builder than the distribution made.
+    ThirdPartyPackages {
+        /// How many.
+        packages: usize,
+    },
+    /// An engine of which the feeds say nothing, or not all.
+    Engine {
+        /// Which engine.
+        product: Product,
+        /// Its version.
+        version: String,
+        /// What the feeds can say.
+        state: EngineCoverageState,
+    },
     /// Source packages that no feed names for this release.
     UnnamedPackages {
         /// How many.
@@ -61,17 +75,25 @@ impl Gap {
             KernelCoverage::SharedWithHost => Some(Self::KernelOfMachineBelow),
             KernelCoverage::Unknown => Some(Self::KernelUnknown),
         };
+        let third_party = coverage.third_party.len();
+        let third_party = (third_party > 0).then_some(Self::ThirdPartyPackages { packages: third_party });
+        let engines = coverage.engines.iter().filter_map(|engine| match engine.state {
+            EngineCoverageState::Covered | EngineCoverageState::ByDistribution => None,
+            state => Some(Self::Engine { product: engine.product, version: engine.version.clone(), state }),
+        });
         let unnamed = coverage.unnamed.len();
-        let packages =
+        let unnamed =
             (unnamed > 0).then_some(Self::UnnamedPackages { sources: unnamed, of: coverage.sources });
-        kernel.into_iter().chain(packages).collect()
+        kernel.into_iter().chain(engines).chain(third_party).chain(unnamed).collect()
     }
 
     /// How much is known in spite of it.
     pub fn leaves(&self) -> Known {
         match self {
             Self::ReleaseUnknown | Self::ReleaseNotInFeed | Self::NoFeed => Known::Nothing,
-            Self::KernelUnknown => Known::Partly,
+            // What is known of the project before a fork is too much for the fork, not too little.
+            Self::Engine { state: EngineCoverageState::UpstreamOnly, .. } => Known::Well,
+            Self::KernelUnknown | Self::ThirdPartyPackages { .. } | Self::Engine { .. } => Known::Partly,
             // The one is judged elsewhere, the others are mostly packages without a CVE ever.
             Self::KernelOfMachineBelow | Self::UnnamedPackages { .. } => Known::Well,
         }
@@ -85,6 +107,14 @@ impl Gap {
             Self::NoFeed => "no feed of its distribution".to_owned(),
             Self::KernelUnknown => "unknown kernel".to_owned(),
             Self::KernelOfMachineBelow => "kernel of the machine below".to_owned(),
+            Self::ThirdPartyPackages { packages } => {
+                count(packages, "third-party package", "third-party packages")
+            }
+            Self::Engine { product, version, state } => match state {
+                EngineCoverageState::VersionUnreadable => format!("version of {product} unreadable"),
+                EngineCoverageState::UpstreamOnly => format!("{product} judged as its upstream"),
+                _ => format!("{product} {version} in no feed"),
+            },
             Self::UnnamedPackages { sources, of } => format!("{sources} of {of} packages in no feed"),
         }
     }
@@ -106,6 +136,19 @@ impl Gap {
             Self::KernelOfMachineBelow => {
                 "Its kernel belongs to the machine below and is judged and patched there.".to_owned()
             }
+            Self::ThirdPartyPackages { packages } => format!(
+                "{} come from another builder than the distribution, whose feed says nothing of these builds.",
+                count(packages, "package", "packages"),
+            ),
+            Self::Engine { product, version, state } => match state {
+                EngineCoverageState::VersionUnreadable => format!(
+                    "The version of {product}, \"{version}\", tells no release: every CVE of it counts as open."
+                ),
+                EngineCoverageState::UpstreamOnly => format!(
+                    "The feeds speak only of the project that {product} was forked from: what the fork fixed by itself counts as open."
+                ),
+                _ => format!("No feed that is loaded speaks of {product} {version}, so it was not judged."),
+            },
             Self::UnnamedPackages { sources, of } => format!(
                 "No feed names {sources} of its {}: they never had a CVE, or come from a third party; a feed cannot tell which.",
                 count(of, "source package", "source packages"),
@@ -178,6 +221,8 @@ impl CoverageReport {
 
 #[cfg(test)]
 mod tests {
+    use vulns::EngineCoverage;
+
     use super::*;
     use crate::pages::samples;
 
@@ -189,6 +234,8 @@ mod tests {
             sources: 3,
             sources_named: 3,
             unnamed: Vec::new(),
+            third_party: Vec::new(),
+            engines: Vec::new(),
         }
     }
 
@@ -216,6 +263,27 @@ mod tests {
         assert_eq!(known(&Gap::of(&kernel)), Known::Partly);
         let container = Coverage { kernel: KernelCoverage::SharedWithHost, ..covered() };
         assert_eq!(known(&Gap::of(&container)), Known::Well);
+    }
+
+    #[test]
+    fn engines_and_foreign_builds_are_gaps() {
+        let engine = |state| EngineCoverage {
+            product: Product::RustFs,
+            version: "1.0".to_owned(),
+            origin: vulns::EngineOrigin::Upstream,
+            state,
+        };
+        let with = |state| Gap::of(&Coverage { engines: vec![engine(state)], ..covered() });
+        assert!(with(EngineCoverageState::Covered).is_empty());
+        assert_eq!(known(&with(EngineCoverageState::NotCovered)), Known::Partly);
+        assert_eq!(known(&with(EngineCoverageState::UpstreamOnly)), Known::Well);
+        assert!(with(EngineCoverageState::NotCovered)[0].in_words().contains("rustfs 1.0"));
+        let foreign =
+            Gap::of(&Coverage { third_party: ["a", "b", "c", "d"].map(str::to_owned).to_vec(), ..covered() });
+        assert_eq!(
+            (known(&foreign), foreign[0].in_short().as_str()),
+            (Known::Partly, "4 third-party packages")
+        );
     }
 
     #[test]

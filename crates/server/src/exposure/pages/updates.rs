@@ -85,10 +85,25 @@ pub struct CoverageView {
     pub numbers: String,
     /// A sentence for each gap and each feed that is missing or stale.
     pub lines: Vec<String>,
-    /// The first of the packages in no feed.
-    pub unnamed: Vec<String>,
+    /// Packages of which the feeds cannot speak, a list for each reason.
+    pub named: Vec<Named>,
+}
+
+/// The first few of a long list of names.
+pub struct Named {
+    /// What they are.
+    pub title: &'static str,
+    /// These.
+    pub first: Vec<String>,
     /// How many more.
-    pub more_unnamed: usize,
+    pub more: usize,
+}
+
+impl Named {
+    fn of(title: &'static str, names: &[String]) -> Option<Self> {
+        let (first, more) = (names.iter().take(NAMED).cloned().collect(), names.len().saturating_sub(NAMED));
+        (!names.is_empty()).then_some(Self { title, first, more })
+    }
 }
 
 /// Findings that one update fixes, or for which there is the same thing to do.
@@ -195,7 +210,6 @@ pub fn fixability(fixability: Fixability) -> Badge {
 
 fn coverage(report: &CoverageReport, frame: &Frame) -> CoverageView {
     let (named, all) = (report.coverage.sources_named, report.coverage.sources);
-    let unnamed = &report.coverage.unnamed;
     let gaps = report.gaps.iter().map(Gap::in_words);
     let silent = report.silent_feeds.iter().map(|feed| feed.in_words(frame.now));
     CoverageView {
@@ -203,8 +217,13 @@ fn coverage(report: &CoverageReport, frame: &Frame) -> CoverageView {
         percent: percent(named, all),
         numbers: format!("The feeds name {} of {} source packages.", grouped(named), grouped(all)),
         lines: gaps.chain(silent).collect(),
-        unnamed: unnamed.iter().take(NAMED).cloned().collect(),
-        more_unnamed: unnamed.len().saturating_sub(NAMED),
+        named: [
+            Named::of("Packages of another builder", &report.coverage.third_party),
+            Named::of("Source packages that no feed names", &report.coverage.unnamed),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }
 
@@ -264,8 +283,8 @@ mod tests {
         let mut found = samples::findings(3);
         let names = (0..100).map(|n| format!("acme-{n:03}"));
         found.coverage.coverage.unnamed = names.collect();
-        let coverage = view(&found).coverage;
-        assert_eq!((coverage.unnamed.len(), coverage.more_unnamed), (NAMED, 100 - NAMED));
+        let lists = view(&found).coverage.named;
+        assert_eq!((lists.len(), lists[0].first.len(), lists[0].more), (1, NAMED, 100 - NAMED));
     }
 
     #[test]
