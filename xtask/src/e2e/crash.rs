@@ -87,11 +87,8 @@ fn points(places: &[&str], wanted: &Points<'_>) -> Vec<String> {
     // A commit is seen from the place that it leads to, and none leads to the first.
     points.retain(|point| *point != format!("{}:after_commit", FORWARD[0]));
     // Between effect and commit is where an effect could happen twice.
-    let sample = [
-        "take_snapshot:after_effect",
-        "install_packages:after_effect",
-        "undo install_packages:after_effect",
-    ];
+    let sample =
+        ["take_snapshot:after_effect", "install_packages:after_effect", "undo install_packages:after_effect"];
     points.retain(|point| match wanted {
         Points::All => true,
         Points::Sample => sample.contains(&point.as_str()),

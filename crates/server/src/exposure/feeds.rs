@@ -318,8 +318,7 @@ impl Feeds {
                 last_success_at,
                 last_attempt_at: state.last_attempt_at.map(moment),
                 // A local list that is not there is as fresh as can be; one that is unfit is not.
-                stale: (!kind.is_local() || state.fault.is_some())
-                    && age.is_none_or(|age| age > STALE_AFTER),
+                stale: (!kind.is_local() || state.fault.is_some()) && age.is_none_or(|age| age > STALE_AFTER),
                 fault: state.fault,
             });
         }
