@@ -41,5 +41,6 @@ pub fn ago(moment: Option<Timestamp>) -> String {
 
 /// Prints a value as JSON.
 pub fn json<T: serde::Serialize + ?Sized>(value: &T) {
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    // As above, whoever reads may have had enough.
+    let _ = writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }

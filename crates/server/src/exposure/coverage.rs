@@ -137,8 +137,8 @@ impl Gap {
                 "Its kernel belongs to the machine below and is judged and patched there.".to_owned()
             }
             Self::ThirdPartyPackages { packages } => format!(
-                "{} come from another builder than the distribution, whose feed says nothing of these builds.",
-                count(packages, "package", "packages"),
+                "{} from another builder than the distribution, whose feed says nothing of these builds.",
+                count(packages, "package comes", "packages come"),
             ),
             Self::Engine { product, version, state } => match state {
                 EngineCoverageState::VersionUnreadable => format!(

@@ -96,7 +96,7 @@ impl Column {
             Self::Unscored => "No score",
             Self::Fixable => "Fixable",
             Self::Open => "Open",
-            Self::Coverage => "Coverage",
+            Self::Coverage => "Known",
         }
     }
 
@@ -122,7 +122,7 @@ impl Column {
 
     /// Whether its cells are numbers.
     pub fn is_number(&self) -> bool {
-        self.falls() && *self != Self::Reboot
+        (self.falls() && *self != Self::Reboot) || *self == Self::Coverage
     }
 
     /// Whether the most comes first.

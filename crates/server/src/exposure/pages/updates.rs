@@ -73,6 +73,11 @@ impl AcceptedMark {
     pub fn of(acceptance: &Acceptance) -> Self {
         Self { id: acceptance.id.to_string(), words: acceptance.in_words() }
     }
+
+    /// The same where the word itself stands before it.
+    pub fn after_the_word(&self) -> &str {
+        self.words.strip_prefix("accepted ").unwrap_or(&self.words)
+    }
 }
 
 /// What the feeds can and cannot say about a server.

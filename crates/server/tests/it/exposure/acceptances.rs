@@ -246,7 +246,7 @@ async fn the_pages_accept_and_revoke_and_want_a_form_token() {
     let server = page(&app, &cookie, "/servers/web-3").await.text;
     assert!(server.contains("accepted until 2026-12-24 by ann because behind a"), "{server}");
     let security = page(&app, &cookie, "/security").await.text;
-    assert!(security.contains("1 finding is accepted on 1 server") && security.contains("+1 accepted"));
+    assert!(security.contains("1 finding is accepted on 1 server") && security.contains("+ 1<br>accepted"));
     let finding = page(&app, &cookie, &format!("/servers/web-3/findings/{CVE}")).await;
     assert!(finding.status.is_success() && finding.text.contains("In KEV"), "{}", finding.text);
     let elsewhere = page(&app, &cookie, &format!("/servers/web-4/findings/{CVE}")).await.text;
