@@ -33,6 +33,7 @@ impl SimulatedHost {
                 version: package_version
                     .map_or(String::new(), |p| format!("#1 SMP PREEMPT_DYNAMIC Debian {}", p.version)),
                 newest_installed: Some(disk.newest_kernel.clone()),
+                livepatches: Vec::new(),
             },
             boot: Boot { id: state.boot_id.clone(), started_at: state.booted_at },
             packages: disk.packages.clone(),
@@ -40,6 +41,7 @@ impl SimulatedHost {
             lists_updated_at: disk.lists_updated_at,
             reboot: reboot_state(state),
             stale_services: disk.stale_units.iter().cloned().collect(),
+            in_use: Vec::new(),
             failed_units: disk.broken_units.iter().cloned().collect(),
             package_health: PackageHealth { audit: disk.audit(), interrupted: disk.interrupted },
             disks: vec![FileSystem {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     cve_facts::CveTable,
+    livepatch::LivepatchRow,
     proof::Statement,
     severity::Severity,
     symbols::{Renumbering, Symbol, Symbols},
@@ -68,6 +69,8 @@ pub(crate) struct Advisories {
     pub announced: HashMap<Symbol, Option<Timestamp>>,
     /// What records say of their CVE itself.
     pub facts: CveTable,
+    /// What live patches fix in kernels that run.
+    pub livepatches: Vec<LivepatchRow>,
     /// The time of each reading that was merged into this; never empty.
     pub layers: Vec<Option<Timestamp>>,
 }
@@ -81,6 +84,7 @@ impl Default for Advisories {
             modified: HashMap::new(),
             announced: HashMap::new(),
             facts: CveTable::default(),
+            livepatches: Vec::new(),
             layers: vec![None],
         }
     }
@@ -136,6 +140,9 @@ impl Advisories {
             .collect();
         self.notices.retain(|row| !stands(&announced, row));
         self.notices.extend(later.notices.into_iter().map(moved).filter(|row| stands(&announced, row)));
+        self.livepatches.retain(|row| !announced.contains_key(&row.notice));
+        let patches = later.livepatches.iter().map(|row| row.moved(&renumbering));
+        self.livepatches.extend(patches.filter(|row| announced.contains_key(&row.notice)));
         self.announced.extend(announced);
         self.facts.merge(later.facts);
         self.settle();

@@ -143,6 +143,19 @@ impl Finding {
         facts.collect()
     }
 
+    fn what_to_restart(&self) -> String {
+        let units: Vec<&str> =
+            self.proof.in_use_by.iter().flat_map(|units| units.iter()).map(|unit| &**unit).collect();
+        let who = match units.as_slice() {
+            [] => "a program that is no service still runs".to_owned(),
+            [unit] => format!("{unit} still runs"),
+            units => format!("{} still run", units.join(", ")),
+        };
+        format!(
+            "The fix is installed, but {who} what it replaced; a restart, or a reboot, puts the fix into effect."
+        )
+    }
+
     fn which_kernel_runs(&self) -> Option<String> {
         let kernel = self.kernel.as_ref()?;
         let release = &kernel.release;
@@ -161,6 +174,7 @@ impl Finding {
     pub(crate) fn what_follows(&self) -> String {
         match self.fixability {
             Fixability::Fixable => "An update with the fix can be installed now.".into(),
+            Fixability::NotInEffect if self.kernel.is_none() => self.what_to_restart(),
             Fixability::NotInEffect => "A kernel with the fix is installed; a reboot puts it into effect.".into(),
             Fixability::RestartDue => {
                 "A version with the fix is installed; a restart of the engine puts it into effect.".into()
@@ -186,6 +200,10 @@ impl Finding {
             }
             Fixability::NoFix => "There is no fix to install yet.".into(),
             Fixability::EndOfLife => "No fix will come for this release; move to one that is supported.".into(),
+            Fixability::Livepatched => format!(
+                "The live patch of {} fixes it in the kernel that runs, until the next boot; a kernel with the fix and a reboot make it last.",
+                self.proof.livepatch.as_deref().unwrap_or("a notice")
+            ),
             Fixability::NotRunning => "It is not in use; removing the old kernel package ends it.".into(),
             Fixability::Unimportant => "Nothing needs to be done.".into(),
         }

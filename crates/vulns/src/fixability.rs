@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Fixability {
     /// An update that this host can install contains the fix.
     Fixable,
-    /// The fix is installed, but the old kernel still runs: a reboot is due.
+    /// The fix is installed, but what it replaced still runs: a reboot or restart is due.
     NotInEffect,
     /// The fix is installed, but the engine still runs the old version: its restart is due.
     RestartDue,
@@ -34,6 +34,9 @@ pub enum Fixability {
     NoUpstream,
     /// The release or the package is no longer supported: no fix will come.
     EndOfLife,
+    /// The running kernel carries the fix as a live patch. A new kernel and a reboot are needed for the
+    /// fix that lasts.
+    Livepatched,
     /// The vulnerable kernel is installed but not in use; removing its package ends it.
     NotRunning,
     /// The distribution says that its binary packages are not affected in practice.
@@ -44,7 +47,7 @@ impl Fixability {
     /// Whether the vulnerability is in effect on this host. Those that are not
     /// are listed for completeness and counted apart.
     pub fn is_open(self) -> bool {
-        !matches!(self, Self::NotRunning | Self::Unimportant)
+        !matches!(self, Self::Livepatched | Self::NotRunning | Self::Unimportant)
     }
 }
 
@@ -52,7 +55,7 @@ impl fmt::Display for Fixability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fixable => "fixable now",
-            Self::NotInEffect => "installed, not in effect until a reboot",
+            Self::NotInEffect => "installed, not in effect until a reboot or restart",
             Self::RestartDue => "installed, not in effect until a restart",
             Self::ManualStep => "updated, a step by hand may be due",
             Self::Phased => "phased update, not yet offered here",
@@ -64,6 +67,7 @@ impl fmt::Display for Fixability {
             Self::NoFix => "no fix yet",
             Self::NoUpstream => "no community fix",
             Self::EndOfLife => "end of life",
+            Self::Livepatched => "live-patched until the next boot",
             Self::NotRunning => "installed kernel, not in use",
             Self::Unimportant => "no impact on the binary packages",
         })

@@ -64,6 +64,18 @@ pub struct InstalledPackage {
     pub source_version: String,
     /// Whether the package is on hold.
     pub held: bool,
+    /// An earlier version of it that still runs, as its files were in use when they were replaced.
+    #[serde(default)]
+    pub in_use: Option<InUse>,
+}
+
+/// An earlier version of a package that still runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct InUse {
+    /// The oldest version of the source package that may still run.
+    pub source_version: String,
+    /// The system services that run it, by unit; sorted. None for programs outside of any service.
+    pub units: Vec<String>,
 }
 
 /// A package version that the host could install.

@@ -21,6 +21,7 @@ use crate::{
     findings::Findings,
     host::HostPackages,
     known::{Known, KnownCves},
+    livepatch::{Livepatch, LivepatchNumber, Livepatches},
     matching,
     proof::Statement,
     severity::Severity,
@@ -69,6 +70,7 @@ pub(crate) struct Sources {
     /// Shared by the releases of a distribution.
     pub origins: Arc<[Origin]>,
     pub announcements: Arc<Announcements>,
+    pub livepatches: Arc<Livepatches>,
     pub listings: HashMap<Arc<str>, Listing>,
 }
 
@@ -94,6 +96,8 @@ pub(crate) struct Entry {
     pub statement: Statement,
     pub severity: Severity,
     pub pro_only: bool,
+    /// For kernels: the live patch that fixes it in one that runs.
+    pub livepatch: Option<LivepatchNumber>,
     /// A place in [`Sources::origins`].
     pub layer: u16,
 }
@@ -104,6 +108,7 @@ pub(crate) struct Tables<'a> {
     symbols: &'a Symbols,
     origins: &'a [Origin],
     announcements: &'a Announcements,
+    livepatches: &'a Livepatches,
 }
 
 /// An entry with its texts, so that it can be compared with one of another index.
@@ -117,6 +122,7 @@ pub(crate) struct Told<'a> {
     statement: Statement,
     severity: Severity,
     pro_only: bool,
+    livepatch: Option<&'a Livepatch>,
     layer: u16,
     feed: FeedKind,
 }
@@ -124,8 +130,18 @@ pub(crate) struct Told<'a> {
 impl Entry {
     fn told<'a>(&self, tables: Tables<'a>) -> Told<'a> {
         // Without a wildcard, so that no field is left out of comparisons.
-        let Self { cve, fixed, pro_fixed, notice, announcement, statement, severity, pro_only, layer } =
-            *self;
+        let Self {
+            cve,
+            fixed,
+            pro_fixed,
+            notice,
+            announcement,
+            statement,
+            severity,
+            pro_only,
+            livepatch,
+            layer,
+        } = *self;
         let text = |symbol: Option<Symbol>| symbol.map(|symbol| tables.symbols.text(symbol));
         Told {
             cve: tables.symbols.text(cve),
@@ -136,6 +152,7 @@ impl Entry {
             statement,
             severity,
             pro_only,
+            livepatch: livepatch.map(|number| tables.livepatches.get(number)),
             layer,
             feed: tables.origins[usize::from(layer)].feed,
         }
@@ -145,16 +162,30 @@ impl Entry {
 impl Told<'_> {
     /// Appends a form of it that no other entry has.
     fn encode(&self, bytes: &mut Vec<u8>) {
-        let Self { cve, fixed, pro_fixed, notice, announced, statement, severity, pro_only, layer, feed } =
-            self;
+        let Self {
+            cve,
+            fixed,
+            pro_fixed,
+            notice,
+            announced,
+            statement,
+            severity,
+            pro_only,
+            livepatch,
+            layer,
+            feed,
+        } = self;
         let announced = announced.iter().map(Some);
-        for text in [Some(*cve), *fixed, *pro_fixed, *notice].into_iter().chain(announced).chain([None]) {
+        let patched = [livepatch.map(|patch| &patch.notice), livepatch.map(|patch| &patch.module)];
+        let texts = [Some(*cve), *fixed, *pro_fixed, *notice].into_iter().chain(patched);
+        for text in texts.chain(announced).chain([None]) {
             // No text of a feed reaches this length; 0 is kept for there being none.
             let length = text.map_or(0, |text| u32::try_from(text.len() + 1).unwrap_or(u32::MAX));
             bytes.extend(length.to_le_bytes());
             bytes.extend(text.map(|text| text.as_bytes()).unwrap_or_default());
         }
         bytes.extend([*statement as u8, *severity as u8, u8::from(*pro_only), *feed as u8]);
+        bytes.extend(livepatch.map_or(0, |patch| patch.version).to_le_bytes());
         bytes.extend(layer.to_le_bytes());
     }
 }
@@ -167,7 +198,12 @@ impl Sources {
 
     /// What its entries need to be told.
     pub fn tables<'a>(&'a self, symbols: &'a Symbols) -> Tables<'a> {
-        Tables { symbols, origins: &self.origins, announcements: &self.announcements }
+        Tables {
+            symbols,
+            origins: &self.origins,
+            announcements: &self.announcements,
+            livepatches: &self.livepatches,
+        }
     }
 }
 
@@ -248,12 +284,15 @@ impl Index {
     }
 
     fn add_packages(&mut self, said: &[(FeedKind, &Advisories)]) {
-        let Statements { rows, origins, announcements } = Statements::of(&mut self.symbols, said);
+        let Statements { rows, origins, announcements, livepatches } =
+            Statements::of(&mut self.symbols, said);
         let (origins, announcements) = (Arc::<[Origin]>::from(origins), Arc::new(announcements));
+        let livepatches = Arc::new(livepatches);
         for (row, announcement) in rows {
             let sources = self.releases.entry(row.release).or_insert_with(|| Sources {
                 origins: Arc::clone(&origins),
                 announcements: Arc::clone(&announcements),
+                livepatches: Arc::clone(&livepatches),
                 listings: HashMap::new(),
             });
             let name = self.symbols.text(row.source);
@@ -262,12 +301,23 @@ impl Index {
                 Some(listing) => listing,
                 None => sources.listings.entry(Arc::clone(name)).or_insert_with(Listing::new),
             };
+            let livepatch = livepatches.find(row.key());
             let Row { cve, fixed, pro_fixed, notice, statement, severity, pro_only, layer, .. } = row;
             if matches!(statement, Statement::NotAffected | Statement::Undetermined) {
                 continue;
             }
-            let entry =
-                Entry { cve, fixed, pro_fixed, notice, announcement, statement, severity, pro_only, layer };
+            let entry = Entry {
+                cve,
+                fixed,
+                pro_fixed,
+                notice,
+                announcement,
+                statement,
+                severity,
+                pro_only,
+                livepatch,
+                layer,
+            };
             if entry.fixed.is_some() { listing.fixed.push(entry) } else { listing.unfixed.push(entry) }
         }
     }
@@ -306,8 +356,8 @@ impl Index {
 
     fn seal(&mut self) {
         let mut bytes = Vec::new();
-        for Sources { origins, announcements, listings } in self.releases.values_mut() {
-            let tables = Tables { symbols: &self.symbols, origins, announcements };
+        for Sources { origins, announcements, livepatches, listings } in self.releases.values_mut() {
+            let tables = Tables { symbols: &self.symbols, origins, announcements, livepatches };
             for listing in listings.values_mut() {
                 bytes.clear();
                 listing.told(tables).for_each(|told| told.encode(&mut bytes));

@@ -7,7 +7,7 @@
 use base::{Distribution, Release};
 use serde::{Deserialize, Serialize};
 
-use crate::{host::InstalledPackage, version};
+use crate::{host::InstalledPackage, livepatch::LivepatchModule, version};
 
 /// The kernel that runs on a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct RunningKernel {
     pub package_version: Option<String>,
     /// Whether this is a container, whose kernel belongs to the machine below it.
     pub shared_with_host: bool,
+    /// The live-patch modules that are loaded and in effect.
+    #[serde(default)]
+    pub livepatches: Vec<LivepatchModule>,
 }
 
 impl RunningKernel {
@@ -52,7 +55,8 @@ impl RunningKernel {
         let is_version =
             text.rsplit('-').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
         let package_version = (image.is_some() || is_version).then(|| text.to_owned());
-        Self { release: image.unwrap_or_else(|| text.to_owned()), package_version, shared_with_host: false }
+        let release = image.unwrap_or_else(|| text.to_owned());
+        Self { release, package_version, ..Self::default() }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     host::{HostPackages, InstalledPackage},
     index::{Entry, Index, Listing, Sources},
     kernel::{Image, Kernels},
+    livepatch::Loaded,
     offer::Offers,
     proof::{BinaryFact, Proof, Statement},
     severity::SeveritySource,
@@ -90,6 +91,7 @@ struct Subject {
     binaries: Arc<[Arc<str>]>,
     facts: Arc<[BinaryFact]>,
     kernel: Option<Arc<KernelFacts>>,
+    in_use_by: Option<Arc<[Arc<str>]>>,
 }
 
 impl Subject {
@@ -112,6 +114,7 @@ impl Subject {
             binaries: binaries.into(),
             facts,
             kernel: None,
+            in_use_by: None,
         }
     }
 }
@@ -164,6 +167,38 @@ impl<'a> Matching<'a> {
                 self.matched.findings.push(finding);
                 self.matched.layers.push(entry.layer);
             }
+            self.replaced(listing, packages);
+        }
+    }
+
+    /// What an update has fixed on the disk but not in the programs that still run what it replaced.
+    fn replaced(&mut self, listing: &Listing, packages: &[&InstalledPackage]) {
+        let used: Vec<&InstalledPackage> =
+            packages.iter().copied().filter(|package| package.in_use.is_some()).collect();
+        let former = || used.iter().filter_map(|package| package.in_use.as_ref());
+        let Some(oldest) =
+            former().map(|used| used.source_version.as_str()).min_by(|a, b| version::compare(a, b))
+        else {
+            return;
+        };
+        let InstalledPackage { source, source_version, .. } = used[0];
+        let units: BTreeSet<&str> = former().flat_map(|used| used.units.iter().map(String::as_str)).collect();
+        let mut subject = Subject::new(source, oldest, &used);
+        subject.in_use_by = Some(units.into_iter().map(Arc::from).collect());
+        for entry in self.entries(listing, oldest) {
+            let fixed = [entry.fixed, entry.pro_fixed].into_iter().flatten();
+            let mut fixed = fixed.map(|fixed| self.index.symbols.text(fixed));
+            // What the installed version has too is told of it already.
+            if !fixed.any(|fixed| version::compare(fixed, source_version).is_le()) {
+                continue;
+            }
+            let fixability = match self.by_statement(entry) {
+                Some(Fixability::Unimportant) => Fixability::Unimportant,
+                _ => Fixability::NotInEffect,
+            };
+            let finding = self.finding(entry, &subject, fixability);
+            self.matched.findings.push(finding);
+            self.matched.layers.push(entry.layer);
         }
     }
 
@@ -242,18 +277,27 @@ impl<'a> Matching<'a> {
         // Images come oldest first, so the newest has whatever any of them has.
         let newer = images.last().map(|image| image.version.as_str());
         let newer = newer.filter(|newest| version::compare(newest, &subject.installed).is_gt());
+        // What is loaded has an effect on what runs, not on what only stands for it.
+        let runs = subject.kernel.as_ref().is_some_and(|facts| facts.running);
+        let mut loaded = Loaded::new(if runs { &host.kernel.livepatches } else { &[] });
         for entry in self.entries(listing, &subject.installed) {
+            let livepatch = entry.livepatch.map(|number| self.sources.livepatches.get(number));
+            let livepatch = livepatch.filter(|fix| loaded.carries(fix));
             let installed = newer.is_some_and(|newest| {
                 let mut fixed = [entry.fixed, entry.pro_fixed].into_iter().flatten();
                 fixed.any(|fixed| version::compare(newest, symbols.text(fixed)).is_ge())
             });
             let fixability = self.by_statement(entry).unwrap_or_else(|| match entry.fixed {
+                _ if livepatch.is_some() => Fixability::Livepatched,
                 _ if installed => Fixability::NotInEffect,
                 Some(_) if host.kernel.shared_with_host => Fixability::SharedKernel,
                 Some(fixed) => self.offers.fix_of_kernel(held, symbols.text(fixed)),
                 None => without_fix(entry),
             });
-            let finding = self.finding(entry, subject, fixability);
+            let mut finding = self.finding(entry, subject, fixability);
+            if fixability == Fixability::Livepatched {
+                finding.proof.livepatch = livepatch.map(|fix| Arc::clone(&fix.notice));
+            }
             self.matched.findings.push(finding);
             self.matched.layers.push(entry.layer);
         }
@@ -307,6 +351,8 @@ impl<'a> Matching<'a> {
                 own_severity: entry.severity,
                 rejected_by: Arc::clone(&known.rejected_by),
                 severity_source,
+                livepatch: None,
+                in_use_by: subject.in_use_by.clone(),
                 binaries: Arc::clone(&subject.facts),
             },
         }

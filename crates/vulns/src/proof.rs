@@ -69,6 +69,12 @@ pub struct Proof {
     pub rejected_by: Arc<[FeedKind]>,
     /// Who gave the severity; `None` while nobody has.
     pub severity_source: Option<SeveritySource>,
+    /// For kernels: the notice whose live patch is loaded, such as `LSN-0099-1`.
+    #[serde(default)]
+    pub livepatch: Option<Arc<str>>,
+    /// The services that still run the replaced version, where one was replaced and still runs.
+    #[serde(default)]
+    pub in_use_by: Option<Arc<[Arc<str>]>>,
     /// The installed packages of that source.
     pub binaries: Arc<[BinaryFact]>,
 }

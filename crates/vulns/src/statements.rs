@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::{
     advisories::{Advisories, Row},
     feeds::FeedKind,
+    livepatch::Livepatches,
     symbols::{Symbol, Symbols},
     version,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Statements {
     pub origins: Vec<Origin>,
     /// Distinct lists of notices; the first is empty.
     pub announcements: Announcements,
+    pub livepatches: Livepatches,
 }
 
 /// Distinct lists of notices: one notice announces hundreds of CVEs.
@@ -73,7 +75,7 @@ impl Statements {
     /// Joins feeds, whose symbols are taken into those of the index.
     pub fn of(symbols: &mut Symbols, feeds: &[(FeedKind, &Advisories)]) -> Self {
         let mut joined = Self::default();
-        let (mut rows, mut notices) = (Vec::new(), Vec::new());
+        let (mut rows, mut notices, mut patches) = (Vec::new(), Vec::new(), Vec::new());
         let mut recorded: HashSet<Symbol> = HashSet::new();
         for (feed, said) in feeds {
             let renumbering = symbols.absorb(&said.symbols);
@@ -87,12 +89,14 @@ impl Statements {
             };
             rows.extend(said.rows.iter().map(moved));
             notices.extend(said.notices.iter().map(moved));
+            patches.extend(said.livepatches.iter().map(|row| row.moved(&renumbering)));
             recorded.extend(said.modified.keys().map(|cve| renumbering.of(*cve)));
         }
         rows.sort_by_key(Row::key);
         // One feed of a distribution has records; were there two, the first would count.
         rows.dedup_by_key(|row| row.key());
         notices.sort_by_key(Row::key);
+        joined.livepatches = Livepatches::of(symbols, patches);
         joined.announce(symbols, rows, &mut notices, &recorded);
         joined
     }

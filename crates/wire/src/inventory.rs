@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Package, PendingUpdate};
+use crate::{Package, PackageName, PackageVersion, PendingUpdate};
 
 /// Everything observed on a host at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Inventory {
     pub reboot: RebootState,
     /// Units that still run on files which an update has replaced.
     pub stale_services: Vec<String>,
+    /// Packages of which an earlier version still runs, as far as it can be told which.
+    #[serde(default)]
+    pub in_use: Vec<FormerInUse>,
     /// Units in state `failed`.
     pub failed_units: Vec<String>,
     /// Whether dpkg is in order.
@@ -81,6 +84,31 @@ pub struct Kernel {
     pub version: String,
     /// The newest `vmlinuz-*` in `/boot`, by version, without the prefix.
     pub newest_installed: Option<String>,
+    /// The live-patch modules that are in effect.
+    #[serde(default)]
+    pub livepatches: Vec<LivepatchModule>,
+}
+
+/// A module that patches the kernel while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LivepatchModule {
+    /// Its name in `/sys/kernel/livepatch`.
+    pub name: String,
+    /// What it says of itself in `/sys/module/NAME/version`; empty where it says nothing.
+    pub version: String,
+}
+
+/// A package of which an earlier version still runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerInUse {
+    /// Binary package.
+    pub name: PackageName,
+    /// Such as `amd64` or `all`.
+    pub architecture: String,
+    /// The oldest version that may still run.
+    pub version: PackageVersion,
+    /// The system services that run it, by unit; none when only other programs do.
+    pub units: Vec<String>,
 }
 
 /// The present boot.

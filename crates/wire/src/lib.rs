@@ -19,7 +19,8 @@ pub use enrolment::{
     BOOTSTRAP_FILE, Bootstrap, CONTROL_PLANE_DNS_NAME, EnrolmentRequest, EnrolmentResponse, agent_dns_name,
 };
 pub use inventory::{
-    Boot, Disk, Inventory, Kernel, OsRelease, PackageHealth, RebootState, ServiceState, Virtualization,
+    Boot, Disk, FormerInUse, Inventory, Kernel, LivepatchModule, OsRelease, PackageHealth, RebootState,
+    ServiceState, Virtualization,
 };
 pub use job::{Failure, FailureKind, InvalidJobKey, JobKey, JobState, JobStatus, LogLine, Progress};
 pub use packages::{

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use wire::Inventory;
 
-use super::{StaleProcesses, boot, disks, kernel, os_release, packages, pending, reboot, services, text};
+use super::{
+    StaleProcesses, boot, disks, in_use, kernel, os_release, packages, pending, reboot, services, text,
+};
 use crate::tool::ToolError;
 
 /// Why a host cannot be observed. Only what findings are made from is required.
@@ -54,6 +56,11 @@ pub async fn inventory() -> Result<Inventory, ObserveError> {
     let (recorded, pending) = on_packages?;
     let stale = stale.unwrap_or_default();
     let kernel = kernel::kernel();
+    let in_use = {
+        let (stale, packages) = (stale.clone(), recorded.packages.clone());
+        tokio::task::spawn_blocking(move || in_use::former_versions(&stale, &packages))
+    };
+    let in_use = in_use.await.unwrap_or_default();
     Ok(Inventory {
         collected_at,
         agent_version: crate::VERSION.to_owned(),
@@ -68,6 +75,7 @@ pub async fn inventory() -> Result<Inventory, ObserveError> {
         pending,
         lists_updated_at: pending::lists_updated_at(),
         stale_services: stale.units.into_iter().collect(),
+        in_use,
         failed_units,
         package_health: health?,
         disks: disks::disks(),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use wire::{Kernel, Virtualization};
+use wire::{Kernel, LivepatchModule, Virtualization};
 
 use super::text;
 use crate::tool::Tool;
@@ -19,7 +19,31 @@ pub(super) fn kernel() -> Kernel {
         release: of("osrelease"),
         version: of("version"),
         newest_installed: installed.max_by(|a, b| compare_versions(a, b)),
+        livepatches: livepatches(),
     }
+}
+
+/// The most modules reported; a kernel carries one or a few.
+const LIVEPATCHES: usize = 64;
+
+/// The modules that are in effect: enabled, and done with the transition of every task
+/// (<https://docs.kernel.org/livepatch/livepatch.html>, "Sysfs").
+fn livepatches() -> Vec<LivepatchModule> {
+    let modules = std::fs::read_dir("/sys/kernel/livepatch").into_iter().flatten().flatten();
+    let mut found: Vec<LivepatchModule> = modules
+        .filter_map(|module| {
+            let flag = |name: &str| text::of(module.path().join(name)).map(|flag| flag.trim() == "1");
+            if flag("enabled") != Some(true) || flag("transition") == Some(true) {
+                return None;
+            }
+            let name = module.file_name().into_string().ok()?;
+            let version = text::of(format!("/sys/module/{name}/version")).unwrap_or_default();
+            Some(LivepatchModule { name, version: version.trim().to_owned() })
+        })
+        .take(LIVEPATCHES)
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// `systemd-detect-virt`, or what PID 1 and the kernel give away where it is missing.

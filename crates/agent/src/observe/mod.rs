@@ -6,6 +6,7 @@
 mod boot;
 mod disks;
 mod firewall;
+mod in_use;
 mod inventory;
 mod kernel;
 mod mapped_files;

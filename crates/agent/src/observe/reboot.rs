@@ -62,11 +62,16 @@ mod tests {
             release: "6.1.0-9-amd64".into(),
             version: String::new(),
             newest_installed: Some("6.1.0-40-amd64".into()),
+            livepatches: Vec::new(),
         };
         let nothing = StaleProcesses::default();
         assert!(decide(&kernel, true, false, &nothing).required);
         assert!(!decide(&kernel, false, false, &nothing).required);
-        let bus = StaleProcesses { units: ["dbus.service".to_owned()].into(), system_manager: true };
+        let bus = StaleProcesses {
+            units: ["dbus.service".to_owned()].into(),
+            system_manager: true,
+            ..StaleProcesses::default()
+        };
         assert_eq!(decide(&kernel, false, false, &bus).reasons.len(), 2);
         assert!(!is_newer("6.1.0-40-cloud-amd64x", "6.1.0-9-amd64"));
         assert!(!asked_by_more_than_kernels("linux-image-6.1.0-40-amd64\nlinux-base\n"));

@@ -8,9 +8,10 @@ use std::sync::{
 use base::{Clock, Problem, Release, ServerId};
 use sea_orm::DatabaseConnection;
 use vulns::{
-    Candidate, Coverage, Findings, HostPackages, Index, InstalledEngine, InstalledPackage, RunningKernel,
+    Candidate, Coverage, Findings, HostPackages, InUse, Index, InstalledEngine, InstalledPackage,
+    LivepatchModule, RunningKernel,
 };
-use wire::{Inventory, Virtualization};
+use wire::{Inventory, Package, Virtualization};
 
 use super::{
     Acceptances, Risk,
@@ -132,6 +133,7 @@ pub fn host_packages(inventory: &Inventory) -> HostPackages {
             source: package.source.clone(),
             source_version: package.source_version.to_string(),
             held: package.held,
+            in_use: in_use(inventory, package),
         })
         .collect();
     HostPackages {
@@ -143,6 +145,12 @@ pub fn host_packages(inventory: &Inventory) -> HostPackages {
             ),
             release: inventory.kernel.release.clone(),
             shared_with_host: matches!(inventory.virtualization, Virtualization::SharedKernel { .. }),
+            livepatches: inventory
+                .kernel
+                .livepatches
+                .iter()
+                .map(|module| LivepatchModule { name: module.name.clone(), version: module.version.clone() })
+                .collect(),
         },
         engines: InstalledEngine::of_packages(&packages),
         packages,
@@ -162,4 +170,25 @@ pub fn host_packages(inventory: &Inventory) -> HostPackages {
                 .collect()
         }),
     }
+}
+
+/// The earlier version of a package that still runs, as a version of its source.
+fn in_use(inventory: &Inventory, package: &Package) -> Option<InUse> {
+    let former = inventory
+        .in_use
+        .iter()
+        .find(|former| former.name == package.name && former.architecture == package.architecture)?;
+    let source_version = former_source_version(package, former.version.as_str())?;
+    Some(InUse { source_version, units: former.units.clone() })
+}
+
+/// dpkg's log has versions of binary packages only. Most are those of their sources; a rebuild adds
+/// `+b1`. Packages with a numbering of their own cannot be told: what they ran before is not known.
+fn former_source_version(package: &Package, former: &str) -> Option<String> {
+    let without_rebuild = |version: &str| match version.rsplit_once("+b") {
+        Some((rest, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => rest.to_owned(),
+        _ => version.to_owned(),
+    };
+    let same_numbering = without_rebuild(package.version.as_str()) == package.source_version.as_str();
+    same_numbering.then(|| without_rebuild(former))
 }

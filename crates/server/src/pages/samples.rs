@@ -163,6 +163,7 @@ pub fn inventory() -> Inventory {
             release: "6.1.0-37-amd64".to_owned(),
             version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.140-1 (2025-05-22)".to_owned(),
             newest_installed: Some("6.1.0-37-amd64".to_owned()),
+            livepatches: Vec::new(),
         },
         boot: Boot { id: "b1".to_owned(), started_at: hours_ago(484) },
         packages: Vec::new(),
@@ -170,6 +171,7 @@ pub fn inventory() -> Inventory {
         lists_updated_at: Some(hours_ago(3)),
         reboot: RebootState::default(),
         stale_services: Vec::new(),
+        in_use: Vec::new(),
         failed_units: Vec::new(),
         package_health: PackageHealth::default(),
         disks: vec![Disk { mount: "/".to_owned(), total_bytes: 40 << 30, free_bytes: 27 << 30 }],
@@ -239,6 +241,7 @@ fn found(number: usize, accepted: &AcceptedHere) -> ServerFindings {
         source: source.to_owned(),
         source_version: version.to_owned(),
         held: false,
+        in_use: None,
     };
     let host = HostPackages {
         release: Some(Release::Debian12),

@@ -60,6 +60,8 @@ fn of_engine(index: &Index, host: &HostPackages, engine: &InstalledEngine) -> Ve
                 own_severity: Severity::Unknown,
                 rejected_by: Arc::clone(&known.rejected_by),
                 severity_source,
+                livepatch: None,
+                in_use_by: None,
                 binaries: Arc::clone(&facts),
             },
         }

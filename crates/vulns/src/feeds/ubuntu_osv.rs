@@ -1,6 +1,6 @@
 //! Ubuntu's security metadata in the OSV format: CVE records (`UBUNTU-CVE-…`),
 //! which say what is affected, and notices (`USN-…`), which say what was released.
-//! Live-patch notices (`LSN-…`) are skipped: they concern modules, not packages.
+//! Live-patch notices (`LSN-…`) say which modules fix a kernel while it runs.
 //!
 //! Formats: <https://ossf.github.io/osv-schema/> and
 //! <https://documentation.ubuntu.com/security/security-updates/osv/>
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     advisories::{Advisories, Row},
     cve_facts::CveFacts,
+    livepatch::LivepatchRow,
     proof::Statement,
     score::{Score, ScoreRole},
     severity::Severity,
@@ -91,6 +92,12 @@ struct EcosystemSpecific<'a> {
     /// The priority of this package, where it differs from the CVE's.
     #[serde(borrow)]
     ubuntu_priority: Option<Text<'a>>,
+    /// In live-patch notices, the pattern of the names of modules for this kernel.
+    #[serde(borrow)]
+    module_name_regex: Option<Text<'a>>,
+    /// In live-patch notices, the first version of such a module with the fixes.
+    #[serde(borrow)]
+    module_version: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -161,12 +168,20 @@ impl Reading {
             self.take_cve(record, cve);
         } else if record.id.starts_with("USN-") {
             take_notice(&mut self.said, record);
+        } else if record.id.starts_with("LSN-") {
+            take_livepatch(&mut self.said, record);
         }
     }
 
     fn take_cve(&mut self, record: &Record<'_>, cve: &str) {
         let said = &mut self.said;
         let cve = said.symbols.intern(cve);
+        // A record that lists nothing at all may be one whose list was lost. However new, it takes away
+        // nothing that another one says; only a withdrawal does.
+        if record.affected.is_empty() && record.withdrawn.is_none() {
+            said.modified.entry(cve).or_insert(Timestamp::MIN);
+            return;
+        }
         // Of the same record twice in one file, the newer one counts.
         if said.modified.get(&cve).is_some_and(|known| *known > record.modified) {
             return;
@@ -226,6 +241,42 @@ fn take_notice(said: &mut Advisories, record: &Record<'_>) {
                 said.notices.push(Row { notice: Some(notice), ..row });
             }
         }
+    }
+}
+
+fn take_livepatch(said: &mut Advisories, record: &Record<'_>) {
+    let notice = said.symbols.intern(&record.id);
+    // Of the same notice twice in one file, the newer one counts.
+    if matches!(said.announced.get(&notice), Some(Some(known)) if *known > record.modified) {
+        return;
+    }
+    said.livepatches.retain(|row| row.notice != notice);
+    said.announced.insert(notice, Some(record.modified));
+    if record.withdrawn.is_some() {
+        return;
+    }
+    let named = record.upstream.iter().chain(&record.related);
+    let cves: Vec<Symbol> = named
+        .map(|id| id.strip_prefix("UBUNTU-").unwrap_or(id))
+        .filter(|id| id.starts_with("CVE-"))
+        .map(|id| said.symbols.intern(id))
+        .collect();
+    for affected in &record.affected {
+        let Some((release, _)) = pocket(&affected.package.ecosystem) else { continue };
+        let module = affected.ecosystem_specific.as_ref().and_then(|said| {
+            Some((said.module_name_regex.as_deref()?, said.module_version.as_deref()?.parse().ok()?))
+        });
+        let Some((pattern, version)) = module else { continue };
+        let source = said.symbols.intern(&affected.package.name);
+        let module = said.symbols.intern(pattern);
+        said.livepatches.extend(cves.iter().map(|cve| LivepatchRow {
+            release,
+            source,
+            cve: *cve,
+            notice,
+            module,
+            version,
+        }));
     }
 }
 

@@ -90,6 +90,7 @@ impl<'a> Paragraph<'a> {
             source: source.trim_ascii().to_owned(),
             source_version: source_version.to_owned(),
             held,
+            in_use: None,
         };
         add(&mut host.packages, package, line)
     }

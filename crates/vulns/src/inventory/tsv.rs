@@ -53,7 +53,7 @@ pub(super) fn read(text: &[u8]) -> Result<HostPackages, InventoryError> {
         kernel: RunningKernel {
             release: field("running_kernel").unwrap_or_default().to_owned(),
             package_version: field("kernel_version").map(str::to_owned),
-            shared_with_host: false,
+            ..RunningKernel::default()
         },
         ..HostPackages::default()
     };
@@ -93,6 +93,7 @@ fn take(
         source: optional(columns.source).unwrap_or(name).to_owned(),
         source_version: optional(columns.source_version).unwrap_or(version).to_owned(),
         held,
+        in_use: None,
     };
     add(packages, package, line)
 }

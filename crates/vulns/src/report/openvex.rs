@@ -72,6 +72,7 @@ fn statement(report: &Report<'_>, finding: &Finding) -> Value {
 /// One of the format's five reasons, where one fits.
 fn justification(fixability: Fixability) -> Option<&'static str> {
     match fixability {
+        Fixability::Livepatched => Some("inline_mitigations_already_exist"),
         Fixability::NotRunning => Some("vulnerable_code_not_in_execute_path"),
         _ => None,
     }

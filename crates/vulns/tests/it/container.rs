@@ -29,6 +29,7 @@ fn container(images: &[InstalledPackage]) -> HostPackages {
         release: "6.1.0-25-amd64".into(),
         package_version: Some("6.1.106-3".into()),
         shared_with_host: true,
+        livepatches: Vec::new(),
     };
     HostPackages { kernel, ..host(Release::Debian12, &packages) }
 }

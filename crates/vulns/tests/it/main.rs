@@ -10,6 +10,7 @@ mod debian_rules;
 
 mod engines;
 mod fleet;
+mod in_effect;
 mod kernels;
 mod layers;
 mod notices;
@@ -70,6 +71,7 @@ fn package(name: &str, source: &str, version: &str) -> InstalledPackage {
         source: source.into(),
         source_version: version.into(),
         held: false,
+        in_use: None,
     }
 }
 

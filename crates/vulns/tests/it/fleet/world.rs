@@ -189,6 +189,7 @@ pub fn host(dice: &mut Dice) -> HostPackages {
                 version,
                 source: (*source).to_owned(),
                 held: dice.one_in(8),
+                in_use: None,
             });
         }
     }
@@ -205,6 +206,7 @@ pub fn host(dice: &mut Dice) -> HostPackages {
             source: "linux-signed-amd64".into(),
             source_version: version.replace('-', "+"),
             held: false,
+            in_use: None,
         });
     }
     if dice.one_in(3) {
@@ -217,6 +219,7 @@ pub fn host(dice: &mut Dice) -> HostPackages {
             source: dice.of(&["linux-signed-amd64", "vendor-kernel"]).to_owned(),
             source_version: version,
             held: dice.one_in(2),
+            in_use: None,
         });
     }
     if dice.one_in(3) {
