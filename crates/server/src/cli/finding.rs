@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use base::Problem;
 use clap::Subcommand;
 use serde_json::Value;
+use vulns::Finding;
 
 use super::{CliError, Context, acceptance, client::Client, table};
 use crate::exposure::Gap;
@@ -18,6 +21,13 @@ pub enum FindingCommand {
         /// One line a finding instead of one an update.
         #[arg(long)]
         each: bool,
+    },
+    /// Show why a CVE is believed to touch a server: the chain of facts, a sentence each.
+    Show {
+        /// The server.
+        server: String,
+        /// The CVE, such as `CVE-2024-6387`.
+        cve: String,
     },
     /// Accept a risk for a while: it stays listed and is counted apart.
     Accept(acceptance::Accept),
@@ -44,6 +54,10 @@ impl FindingCommand {
                     false => print(&findings, each),
                 }
             }
+            Self::Show { server, cve } => {
+                let findings: Value = client.get(&format!("/servers/{server}/findings")).await?;
+                show(context, &server, &cve, &findings)?;
+            }
             Self::Accept(accept) => accept.run(&client, context).await?,
             Self::Acceptances(acceptances) => acceptances.run(&client, context).await?,
             Self::Revoke(revoke) => revoke.run(&client, context).await?,
@@ -57,6 +71,49 @@ impl FindingCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn show(context: &Context, server: &str, cve: &str, findings: &Value) -> Result<(), CliError> {
+    let of_it = findings["list"].as_array().into_iter().flatten();
+    let of_it: Vec<&Value> = of_it
+        .filter(|finding| finding["cve"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(cve)))
+        .collect();
+    if of_it.is_empty() {
+        return Err(Problem::new("finding.none", format!("`{cve}` is no finding of `{server}`"))
+            .found(
+                "by its newest inventory and the feeds as they are, it is not affected, or they do not know",
+            )
+            .next(format!(
+                "`holdfast finding history {server}` shows what closed; `holdfast feed list`, what is read"
+            ))
+            .into());
+    }
+    let mut told = Vec::new();
+    for value in of_it {
+        let finding: Finding = serde_json::from_value(value.clone())
+            .context("the control plane tells of the finding in another form; is it of this version?")?;
+        let facts = finding.explain();
+        if !context.json {
+            let Finding { cve, source_package, installed, fixability, severity, .. } = &finding;
+            println!("{cve} in {source_package} {installed}: {severity}, {fixability}");
+            for fact in &facts {
+                println!("  {fact}");
+            }
+            if let Some(until) = value["accepted"]["until"].as_str() {
+                println!("  The risk is accepted until {until}.");
+            }
+        }
+        told.push((value, facts));
+    }
+    if context.json {
+        let told = told.into_iter().map(|(value, facts)| {
+            let mut value = value.clone();
+            value["facts"] = facts.into();
+            value
+        });
+        table::json(&told.collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 fn print(findings: &Value, each: bool) {
