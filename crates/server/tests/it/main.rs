@@ -9,4 +9,5 @@ mod hosts;
 mod http;
 mod patching;
 mod runs;
+mod scan;
 mod secrets;

@@ -4,3 +4,5 @@ mod acceptances;
 mod feeds;
 mod findings;
 mod publishers;
+
+pub use feeds::Folder;
