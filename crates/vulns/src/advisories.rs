@@ -116,12 +116,16 @@ impl Advisories {
         let modified: HashMap<Symbol, Timestamp> =
             later.modified.into_iter().map(|(cve, time)| (renumbering.of(cve), time)).collect();
 
-        let mine = &self.modified;
-        let beaten =
-            |cve: &Symbol| matches!((mine.get(cve), modified.get(cve)), (Some(a), Some(b)) if a <= b);
-        let stale = |cve: &Symbol| matches!((mine.get(cve), modified.get(cve)), (Some(a), Some(b)) if a > b);
-        self.rows.retain(|row| !beaten(&row.cve));
-        self.rows.extend(later.rows.into_iter().map(moved).filter(|row| !stale(&row.cve)));
+        // Told by the place of a CVE's symbol, as every row asks.
+        let (mut beaten, mut stale) = (vec![false; self.symbols.len()], vec![false; self.symbols.len()]);
+        for (cve, time) in &modified {
+            if let Some(mine) = self.modified.get(cve) {
+                beaten[cve.place()] = mine <= time;
+                stale[cve.place()] = mine > time;
+            }
+        }
+        self.rows.retain(|row| !beaten[row.cve.place()]);
+        self.rows.extend(later.rows.into_iter().map(moved).filter(|row| !stale[row.cve.place()]));
         for (cve, time) in modified {
             self.modified.entry(cve).and_modify(|known| *known = time.max(*known)).or_insert(time);
         }

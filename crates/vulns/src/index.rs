@@ -4,7 +4,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, btree_map},
     fmt::Write as _,
     sync::Arc,
 };
@@ -235,6 +235,12 @@ impl Listing {
 impl Index {
     /// Builds the index. Several layers of one kind are merged in the order given.
     pub fn build(feeds: &[FeedData]) -> Self {
+        Self::of(feeds.iter().map(Cow::Borrowed))
+    }
+
+    /// Builds the index likewise. A reading that is given away is cheaper than a borrowed one where
+    /// its feed has several layers, as they are merged in place.
+    pub fn of<'a>(feeds: impl IntoIterator<Item = Cow<'a, FeedData>>) -> Self {
         let mut index = Self {
             symbols: Symbols::default(),
             releases: BTreeMap::new(),
@@ -243,25 +249,20 @@ impl Index {
             feeds: Vec::new(),
             version: Sha256::of(&[]),
         };
-        let mut kinds: Vec<FeedKind> = feeds.iter().map(FeedData::kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        let mut all: Vec<Cow<'_, FeedData>> = Vec::with_capacity(kinds.len());
-        for kind in kinds {
-            let mut layers = feeds.iter().filter(|feed| feed.kind() == kind);
-            let Some(first) = layers.next() else { continue };
-            let merged = match layers.next() {
-                None => Cow::Borrowed(first),
-                Some(second) => {
-                    let mut merged = first.clone();
-                    std::iter::once(second).chain(layers).for_each(|layer| merged.merge(layer.clone()));
-                    Cow::Owned(merged)
+        let mut by_kind: BTreeMap<FeedKind, Cow<'a, FeedData>> = BTreeMap::new();
+        for feed in feeds {
+            match by_kind.entry(feed.kind()) {
+                btree_map::Entry::Vacant(place) => {
+                    place.insert(feed);
                 }
-            };
-            let summary = FeedSummary { kind, as_of: merged.as_of(), records: merged.records() };
-            index.feeds.push(summary);
-            all.push(merged);
+                btree_map::Entry::Occupied(mut place) => place.get_mut().to_mut().merge(feed.into_owned()),
+            }
         }
+        let all: Vec<Cow<'a, FeedData>> = by_kind.into_values().collect();
+        index.feeds = all
+            .iter()
+            .map(|feed| FeedSummary { kind: feed.kind(), as_of: feed.as_of(), records: feed.records() })
+            .collect();
         for distribution in [Distribution::Debian, Distribution::Ubuntu] {
             let of_it = all.iter().filter(|feed| feed.kind().distribution() == Some(distribution));
             let said = of_it.filter_map(|feed| match &feed.content {

@@ -2,6 +2,7 @@
 //! they are good.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
@@ -289,10 +290,8 @@ impl Feeds {
             return;
         }
         let feeds: Vec<Arc<FeedData>> = good.values().cloned().collect();
-        let built = tokio::task::spawn_blocking(move || {
-            let feeds: Vec<FeedData> = feeds.iter().map(|feed| FeedData::clone(feed)).collect();
-            Index::build(&feeds)
-        });
+        let built =
+            tokio::task::spawn_blocking(move || Index::of(feeds.iter().map(|feed| Cow::Borrowed(&**feed))));
         match built.await {
             Ok(index) => self.exposure.replace(index),
             Err(_) => tracing::error!("building the index of the feeds died; the former one stays"),

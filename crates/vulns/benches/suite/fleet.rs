@@ -1,7 +1,7 @@
 //! A fleet of 100,000 hosts in 1,000 distinct sets, made of the real hosts by changes such as
 //! hosts drift apart by: matched in full, and again after what an hour brings.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use vulns::{FeedData, FeedFile, FeedKind, Fleet, HostPackages, Index, SetId};
 
@@ -45,7 +45,7 @@ pub fn run(table: &mut Table) -> Result<(), String> {
     ));
 
     let later = with(Hour::Busy)?;
-    let (later, building) = clock::once(|| Arc::new(Index::build(&later)));
+    let (later, building) = clock::once(|| Arc::new(Index::of(later.into_iter().map(Cow::Owned))));
     table.add(line("build the index of the next hour".into(), ms(building), None, None));
     let (delta, cost) = clock::once(|| fleet.update(Arc::clone(&later)));
     table.add(line(

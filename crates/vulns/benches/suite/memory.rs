@@ -2,6 +2,7 @@
 //! else, and tells how far its resident size has grown.
 
 use std::{
+    borrow::Cow,
     fs,
     process::{Command, ExitCode},
 };
@@ -45,9 +46,7 @@ pub fn child() -> ExitCode {
         drop(files);
         let before = status("VmRSS:")?;
         // As the control plane does it: one file at a time is in memory, and no reading outlives the index.
-        let feeds = data::parse(&data::files()?)?;
-        let index = Index::build(&feeds);
-        drop(feeds);
+        let index = Index::of(data::parse(&data::files()?)?.into_iter().map(Cow::Owned));
         let after = status("VmRSS:")?;
         // Used after it was measured, so that it cannot be dropped before.
         if index.feeds().is_empty() {

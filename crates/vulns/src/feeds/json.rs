@@ -84,6 +84,42 @@ where
     Each(each, PhantomData).deserialize(deserializer)
 }
 
+/// Hands over the items of a JSON array one by one.
+pub(super) fn each_item<'de, D, T, F>(deserializer: D, each: F) -> Result<(), D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+    F: FnMut(T),
+{
+    struct Each<T, F>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element()? {
+                self.0(item);
+            }
+            Ok(())
+        }
+    }
+
+    deserializer.deserialize_seq(Each(each, PhantomData))
+}
+
+/// Reads one record. Its text is checked once and not again for each string in it.
+pub(super) fn record<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        // For the place of the fault.
+        Err(_) => serde_json::from_slice(bytes),
+    }
+}
+
 /// Refuses what is empty or cannot be JSON, with words that fit the commonest case:
 /// a page in place of a feed.
 pub(super) fn must_look_like_json(bytes: &[u8]) -> Result<(), FeedError> {

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use base::{Distribution, Release};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{
     Content, Feed, FeedData, FeedError, FeedFile, FeedKind,
@@ -60,7 +60,7 @@ struct Affected<'a> {
     #[serde(borrow)]
     package: Package<'a>,
     #[serde(borrow, default)]
-    ranges: Vec<Range<'a>>,
+    ranges: Ranges<'a>,
     #[serde(borrow)]
     ecosystem_specific: Option<EcosystemSpecific<'a>>,
     #[serde(borrow)]
@@ -75,10 +75,45 @@ struct Package<'a> {
     name: Text<'a>,
 }
 
+/// The affected ranges of a package, as far as it matters where they end. Read without lists: this is
+/// the innermost part of half a million entries.
+#[derive(Default)]
+struct Ranges<'a> {
+    /// The latest version that ends a range.
+    fixed: Option<Text<'a>>,
+    /// Whether a range has no end.
+    open: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Ranges<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut ranges = Self::default();
+        json::each_item(deserializer, |Range { events: LastEvent(fixed) }: Range<'a>| match fixed {
+            None => ranges.open = true,
+            Some(end) if ranges.fixed.as_ref().is_none_or(|last| version::compare(last, &end).is_le()) => {
+                ranges.fixed = Some(end);
+            }
+            Some(_) => {}
+        })?;
+        Ok(ranges)
+    }
+}
+
 #[derive(Deserialize)]
 struct Range<'a> {
     #[serde(borrow)]
-    events: Vec<Event<'a>>,
+    events: LastEvent<'a>,
+}
+
+/// What the last event of a range fixes, if it does.
+struct LastEvent<'a>(Option<Text<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for LastEvent<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut last = None;
+        json::each_item(deserializer, |event: Event<'a>| last = event.fixed)?;
+        Ok(Self(last))
+    }
 }
 
 #[derive(Deserialize)]
@@ -143,8 +178,8 @@ impl Feed for UbuntuOsv {
         let mut newest = None;
         unpack::each_record(file.bytes, |number, bytes| {
             json::must_look_like_json(bytes)?;
-            let record: Record<'_> = serde_json::from_slice(bytes)
-                .map_err(|error| json::refusal(error, bytes, Some(number), EXPECTED))?;
+            let record: Record<'_> =
+                json::record(bytes).map_err(|error| json::refusal(error, bytes, Some(number), EXPECTED))?;
             newest = newest.max(Some(record.modified));
             reading.take(&record);
             Ok(())
@@ -312,8 +347,8 @@ fn pocket(ecosystem: &str) -> Option<(Release, bool)> {
 
 /// The version that ends the last affected range; `None` while it is still open.
 fn fixed<'a>(affected: &'a Affected<'_>) -> Option<&'a str> {
-    let ends = affected.ranges.iter().map(|range| range.events.last()?.fixed.as_deref());
-    ends.collect::<Option<Vec<_>>>()?.into_iter().max_by(|a, b| version::compare(a, b))
+    let Ranges { fixed, open } = &affected.ranges;
+    fixed.as_deref().filter(|_| !open)
 }
 
 /// Makes one row of the rows that a record has for one package: its release's own and its Pro one.

@@ -1,6 +1,6 @@
 //! The feeds of one scan: read, listed, and indexed.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use base::{Problem, Release};
 use vulns::{
@@ -67,7 +67,7 @@ pub async fn read(folders: Vec<PathBuf>) -> Result<Feeds, CliError> {
     if read.is_empty() {
         return Err(none_at_all(&lines, public).into());
     }
-    let index = tokio::task::spawn_blocking(move || Index::build(&read)).await;
+    let index = tokio::task::spawn_blocking(move || Index::of(read.into_iter().map(Cow::Owned))).await;
     let index = index.map_err(|_| anyhow::anyhow!("building the index of the feeds died"))?;
     Ok(Feeds { index, lines })
 }
