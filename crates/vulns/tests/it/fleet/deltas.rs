@@ -10,7 +10,13 @@ use super::world::{Dice, World, host};
 use vulns::{Finding, Fleet, HostPackages, Index, SetId, Turn};
 
 /// The whole of what a fleet says, against each host matched alone.
-fn must_equal_a_full_match(fleet: &Fleet<u32>, hosts: &BTreeMap<u32, HostPackages>, index: &Index) {
+/// Counts the findings of engines that it has seen.
+fn must_equal_a_full_match(
+    fleet: &Fleet<u32>,
+    hosts: &BTreeMap<u32, HostPackages>,
+    index: &Index,
+    engines: &mut usize,
+) {
     let mut with_cve: BTreeMap<String, BTreeSet<SetId>> = BTreeMap::new();
     for (name, packages) in hosts {
         let set = fleet.set_of(name).expect("placed");
@@ -20,6 +26,7 @@ fn must_equal_a_full_match(fleet: &Fleet<u32>, hosts: &BTreeMap<u32, HostPackage
         assert_eq!(together.list(), alone.list(), "host {name}");
         assert_eq!(fleet.summary(set), Some(alone.summary()), "host {name}");
         for finding in &alone {
+            *engines += usize::from(finding.engine.is_some());
             with_cve.entry(finding.cve.to_string()).or_default().insert(set);
         }
         assert!(fleet.hosts_of(set).any(|host| host == name));
@@ -47,7 +54,7 @@ fn all(fleet: &Fleet<u32>) -> BTreeMap<(SetId, String, String, String), Finding>
 
 #[test]
 fn a_fleet_knows_what_a_full_match_finds() {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut engines) = (BTreeSet::new(), 0);
     for seed in 0..60 {
         let mut dice = Dice(seed);
         let mut world = World::new(&mut dice);
@@ -100,13 +107,14 @@ fn a_fleet_knows_what_a_full_match_finds() {
                     assert_eq!(rematch.sets, differ, "seed {seed}");
                 }
             }
-            must_equal_a_full_match(&fleet, &hosts, &index);
+            must_equal_a_full_match(&fleet, &hosts, &index, &mut engines);
         }
         assert_eq!(fleet.size().sets == 0, hosts.is_empty());
         hosts.keys().for_each(|name| assert!(fleet.remove(name)));
         assert_eq!(fleet.size(), Default::default(), "nothing is left of hosts that are gone");
     }
     assert_eq!(seen.len(), 4, "every turn has happened: {seen:?}");
+    assert!(engines > 100, "{engines} findings of engines");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //! random and always the same way for the same seed.
 
 use base::Release;
-use vulns::{Candidate, FeedData, FeedFile, FeedKind, HostPackages, InstalledPackage, RunningKernel};
+use vulns::{
+    Candidate, EngineOrigin, FeedData, FeedFile, FeedKind, HostPackages, InstalledEngine, InstalledPackage,
+    Product, RunningKernel,
+};
 
 use crate::{debian, record, ubuntu};
 
@@ -39,17 +42,20 @@ pub struct World {
     debian: Vec<(&'static str, usize, &'static str)>,
     ubuntu: Vec<(&'static str, usize, Option<&'static str>, &'static str)>,
     exploited: Vec<(usize, &'static str)>,
+    /// What NVD says of a CVE as such, and of MinIO before which release.
+    nvd: Vec<(usize, &'static str, &'static str, Option<&'static str>)>,
     /// Whether each feed is there at all.
-    loaded: [bool; 3],
+    loaded: [bool; 4],
 }
 
 impl World {
     pub fn new(dice: &mut Dice) -> Self {
-        let mut world = Self { debian: vec![], ubuntu: vec![], exploited: vec![], loaded: [true; 3] };
+        let mut world =
+            Self { debian: vec![], ubuntu: vec![], exploited: vec![], nvd: vec![], loaded: [true; 4] };
         for _ in 0..40 {
             world.change(dice);
         }
-        world.loaded = [true; 3];
+        world.loaded = [true; 4];
         world
     }
 
@@ -58,7 +64,7 @@ impl World {
         let cve = dice.below(CVES);
         let sources: Vec<&'static str> = SOURCES.iter().copied().chain(["linux"]).collect();
         let source = sources[dice.below(sources.len())];
-        match dice.below(8) {
+        match dice.below(10) {
             0..3 => {
                 self.debian.retain(|(known, number, _)| (*known, *number) != (source, cve));
                 if !dice.one_in(4) {
@@ -94,7 +100,15 @@ impl World {
                     self.exploited.push((cve, dice.of(&["2025-01-01", "2025-06-30"])));
                 }
             }
-            _ if dice.one_in(4) => self.loaded[dice.below(3)] ^= true,
+            7 | 8 => {
+                self.nvd.retain(|(number, ..)| *number != cve);
+                if !dice.one_in(4) {
+                    let status = dice.of(&["Analyzed", "Deferred", "Analyzed", "Rejected"]);
+                    let before = [None, Some("2024-06-01T00-00-00Z"), Some("2025-06-01t00-00-00z")];
+                    self.nvd.push((cve, status, dice.of(&["9.8", "5.0"]), before[dice.below(3)]));
+                }
+            }
+            _ if dice.one_in(2) => self.loaded[dice.below(4)] ^= true,
             _ => {}
         }
     }
@@ -121,6 +135,9 @@ impl World {
         if self.loaded[2] && !self.exploited.is_empty() {
             feeds.push(self.catalogue());
         }
+        if self.loaded[3] && !self.nvd.is_empty() {
+            feeds.push(self.page());
+        }
         feeds
     }
 
@@ -141,6 +158,42 @@ impl World {
         let read = vulns::parse(FeedKind::DebianTracker, file).expect("a tracker");
         assert_eq!(read.records(), debian(&tracker).records());
         read
+    }
+
+    fn page(&self) -> FeedData {
+        let records: Vec<serde_json::Value> = self
+            .nvd
+            .iter()
+            .map(|(cve, status, score, before)| {
+                let ranges: Vec<_> = before
+                    .iter()
+                    .map(|end| {
+                        serde_json::json!({"nodes": [{"operator": "OR", "cpeMatch": [{
+                            "vulnerable": true,
+                            "criteria": "cpe:2.3:a:minio:minio:*:*:*:*:*:*:*:*",
+                            "versionEndExcluding": end,
+                        }]}]})
+                    })
+                    .collect();
+                let score: f64 = score.parse().expect("a number");
+                serde_json::json!({"cve": {
+                    "id": format!("CVE-2025-{cve:04}"),
+                    "lastModified": "2025-07-01T00:00:00.000",
+                    "vulnStatus": status,
+                    "metrics": {"cvssMetricV31": [{"source": "nvd@nist.gov", "type": "Primary", "cvssData":
+                        {"version": "3.1", "vectorString": "CVSS:3.1/AV:N", "baseScore": score}}]},
+                    "configurations": ranges,
+                }})
+            })
+            .collect();
+        let page = serde_json::json!({
+            "resultsPerPage": records.len(), "startIndex": 0, "totalResults": records.len(),
+            "format": "NVD_CVE", "version": "2.0", "timestamp": "2025-07-02T00:00:00.000",
+            "vulnerabilities": records,
+        });
+        let text = page.to_string();
+        let file = FeedFile { path: "nvd/page.json", bytes: text.as_bytes() };
+        vulns::parse(FeedKind::Nvd, file).expect("a page")
     }
 
     fn catalogue(&self) -> FeedData {
@@ -228,5 +281,19 @@ pub fn host(dice: &mut Dice) -> HostPackages {
         pending.push(Candidate { name, version, security: true, ..Candidate::default() });
     }
     let pending = dice.one_in(2).then_some(pending);
-    HostPackages { release, kernel, packages, pending, engines: Vec::new() }
+    let engines = if dice.one_in(2) {
+        let version =
+            dice.of(&["RELEASE.2024-01-31T20-20-33Z", "RELEASE.2025-01-01T00-00-00Z", "DEVELOPMENT"]);
+        vec![InstalledEngine {
+            product: [Product::Minio, Product::Silo][dice.below(2)],
+            version: version.into(),
+            running: None,
+            origin: EngineOrigin::Upstream,
+            packages: Vec::new(),
+            held: false,
+        }]
+    } else {
+        Vec::new()
+    };
+    HostPackages { release, kernel, packages, pending, engines }
 }
