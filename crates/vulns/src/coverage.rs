@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::EngineCoverage,
+    engine::{EngineCoverage, InstalledEngine},
     host::{HostPackages, InstalledPackage},
     index::Index,
     kernel::Kernels,
@@ -32,7 +32,7 @@ pub struct Coverage {
     /// alphabetical order.
     #[serde(default)]
     pub third_party: Vec<String>,
-    /// The engines, each by itself.
+    /// The engines, each by itself, in a fixed order.
     #[serde(default)]
     pub engines: Vec<EngineCoverage>,
 }
@@ -112,6 +112,8 @@ impl Coverage {
         let mut third_party: Vec<String> = foreign.map(|package| package.name.clone()).collect();
         third_party.sort_unstable();
         third_party.dedup();
+        let mut engines: Vec<&InstalledEngine> = host.engines.iter().collect();
+        engines.sort_unstable();
         Self {
             release,
             kernel,
@@ -120,7 +122,7 @@ impl Coverage {
             sources_named: sources.len() - unnamed.len(),
             unnamed,
             third_party,
-            engines: host.engines.iter().map(|engine| EngineCoverage::of(&index.engines, engine)).collect(),
+            engines: engines.into_iter().map(|engine| EngineCoverage::of(&index.engines, engine)).collect(),
         }
     }
 }

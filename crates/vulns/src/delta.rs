@@ -17,7 +17,7 @@ use crate::{
 /// The difference between a former index and a new one.
 #[derive(Debug, Default)]
 pub(crate) struct IndexDelta {
-    /// Releases that one of them knows and the other does not.
+    /// Releases that one of them covers and the other does not, or not in the same way.
     pub releases: BTreeSet<Release>,
     /// In the other releases, the source packages whose listings differ.
     pub listings: BTreeMap<Release, BTreeMap<Arc<str>, ListingDelta>>,
@@ -41,9 +41,8 @@ impl IndexDelta {
     pub fn between(former: &Index, new: &Index) -> Self {
         let engines = former.engines.differences(&new.engines);
         let mut delta = Self { facts: facts(former, new), engines, ..Self::default() };
-        let releases: BTreeSet<Release> =
-            former.releases.keys().chain(new.releases.keys()).copied().collect();
-        for release in releases {
+        for release in Release::ALL.iter().copied() {
+            let has_feed = |index: &Index| index.has_feed_for(release.distribution());
             match (former.releases.get(&release), new.releases.get(&release)) {
                 (Some(old), Some(young)) => {
                     let listings = listings((former, old), (new, young));
@@ -51,6 +50,7 @@ impl IndexDelta {
                         delta.listings.insert(release, listings);
                     }
                 }
+                (None, None) if has_feed(former) == has_feed(new) => {}
                 _ => {
                     delta.releases.insert(release);
                 }

@@ -15,14 +15,18 @@ use crate::{
     kernel::{Kernels, RunningKernel},
 };
 
-/// The parts of a host in a fixed order. A host whose release is not known has those of its engines
-/// only, as nothing else can be matched there.
+/// The parts of a host in a fixed order. A host whose release is not known has one part beside those
+/// of its engines, in which nothing can be matched: its coverage is told from it.
 pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
     // Without a wildcard: a new field has to be given to the parts that need it.
     let HostPackages { release, kernel, packages, pending, engines } = host;
     let mut parts: Vec<HostPackages> =
         engines.iter().map(|engine| of_engine(*release, engine, pending.as_deref())).collect();
-    let Some(release) = *release else { return parts };
+    let Some(release) = *release else {
+        let (kernel, packages) = (kernel.clone(), packages.clone());
+        parts.push(HostPackages { kernel, packages, ..HostPackages::default() });
+        return parts;
+    };
     let mut by_source: BTreeMap<&str, Vec<&InstalledPackage>> = BTreeMap::new();
     for package in packages {
         by_source.entry(&package.source).or_default().push(package);
@@ -55,7 +59,7 @@ pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
     };
 
     let of_kernels = of_kernels.concat();
-    if !of_kernels.is_empty() || !kernel.release.is_empty() {
+    if !of_kernels.is_empty() || *kernel != RunningKernel::default() {
         let installed = names(&of_kernels);
         let images = offers.keys().copied().filter(|name| name.starts_with("linux-image-"));
         let concerned = installed.iter().map(String::as_str).chain(images).collect();
@@ -67,6 +71,22 @@ pub(super) fn split(host: &HostPackages) -> Vec<HostPackages> {
         parts.push(part(&packages, RunningKernel::default(), offered(concerned)));
     }
     parts
+}
+
+/// What the parts of a host say together, without what is offered.
+pub(super) fn join<'a>(
+    release: Option<Release>,
+    parts: impl IntoIterator<Item = &'a HostPackages>,
+) -> HostPackages {
+    let mut host = HostPackages { release, ..HostPackages::default() };
+    for part in parts {
+        host.packages.extend(part.packages.iter().cloned());
+        host.engines.extend(part.engines.iter().cloned());
+        if part.kernel != RunningKernel::default() {
+            host.kernel = part.kernel.clone();
+        }
+    }
+    host
 }
 
 /// An engine with what is offered for its packages. The packages themselves are in the part of their source.

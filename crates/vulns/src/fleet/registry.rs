@@ -8,12 +8,13 @@ use std::{
 use base::Release;
 
 use super::{
-    SetId,
+    SetId, parts,
     rematch::{self, Rematch},
     set_id::ordered,
     sets::{Parts, Set},
 };
 use crate::{
+    coverage::Coverage,
     findings::{Findings, Summary},
     host::HostPackages,
     index::Index,
@@ -122,6 +123,19 @@ impl<H: Clone + Ord> Fleet<H> {
         let parts = set.parts.iter().filter_map(|number| self.parts.get(*number));
         let found = parts.flat_map(|part| part.found.iter().map(|found| found.as_of(&self.index, part)));
         Some(Findings::new(set.release, found.collect()))
+    }
+
+    /// What the feeds can and cannot say about every host that has this set, as [`Index::coverage`]
+    /// would tell.
+    pub fn coverage(&self, set: SetId) -> Option<Coverage> {
+        let set = self.sets.get(&set)?;
+        let parts = set.parts.iter().filter_map(|number| self.parts.get(*number));
+        Some(self.index.coverage(&parts::join(set.release, parts.map(|part| &*part.content))))
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> impl Iterator<Item = &H> {
+        self.hosts.keys()
     }
 
     /// The counts of [`findings`](Self::findings), without making them.

@@ -36,6 +36,9 @@ pub struct Rematch {
     pub changes: Vec<Change>,
     /// The sets whose findings differ.
     pub sets: BTreeSet<SetId>,
+    /// The sets with a part that was matched again. What is said of any other is what was said
+    /// before, also how far it can be trusted.
+    pub asked: BTreeSet<SetId>,
 }
 
 /// A difference that a [`Rematch`] found.
@@ -86,6 +89,7 @@ pub(super) fn update<H: Clone + Ord>(fleet: &mut Fleet<H>, index: Arc<Index>) ->
         let Some(part) = fleet.parts.get(number) else { continue };
         let content = Arc::clone(&part.content);
         let sets: Arc<[SetId]> = part.sets.iter().copied().collect();
+        rematch.asked.extend(sets.iter());
         let (before, after) = match work {
             Work::All => {
                 let matched = matching::matched(&fleet.index, &content, None);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::world::{Dice, World, host};
-use vulns::{Finding, Fleet, HostPackages, Index, SetId, Turn};
+use vulns::{Coverage, Finding, Fleet, HostPackages, Index, SetId, Turn};
 
 /// The whole of what a fleet says, against each host matched alone.
 /// Counts the findings of engines that it has seen.
@@ -25,6 +25,7 @@ fn must_equal_a_full_match(
         assert_eq!(together.release(), alone.release());
         assert_eq!(together.list(), alone.list(), "host {name}");
         assert_eq!(fleet.summary(set), Some(alone.summary()), "host {name}");
+        assert_eq!(fleet.coverage(set), Some(index.coverage(packages)), "host {name}");
         for finding in &alone {
             *engines += usize::from(finding.engine.is_some());
             with_cve.entry(finding.cve.to_string()).or_default().insert(set);
@@ -52,9 +53,14 @@ fn all(fleet: &Fleet<u32>) -> BTreeMap<(SetId, String, String, String), Finding>
     all
 }
 
+/// What can be said of every set.
+fn coverages(fleet: &Fleet<u32>) -> BTreeMap<SetId, Coverage> {
+    fleet.sets().map(|set| (set, fleet.coverage(set).expect("a set"))).collect()
+}
+
 #[test]
 fn a_fleet_knows_what_a_full_match_finds() {
-    let (mut seen, mut engines) = (BTreeSet::new(), 0);
+    let (mut seen, mut engines, mut recovered) = (BTreeSet::new(), 0, 0);
     for seed in 0..60 {
         let mut dice = Dice(seed);
         let mut world = World::new(&mut dice);
@@ -81,6 +87,7 @@ fn a_fleet_knows_what_a_full_match_finds() {
                     for _ in 0..dice.below(4) {
                         world.change(&mut dice);
                     }
+                    let covered = coverages(&fleet);
                     let before = all(&fleet);
                     index = Arc::new(Index::build(&world.feeds(&mut dice)));
                     let rematch = fleet.update(Arc::clone(&index));
@@ -105,6 +112,12 @@ fn a_fleet_knows_what_a_full_match_finds() {
                         assert!(told, "seed {seed}: {turn:?} of {cve} in {source} is not told");
                     }
                     assert_eq!(rematch.sets, differ, "seed {seed}");
+                    assert!(rematch.asked.is_superset(&differ), "seed {seed}");
+                    for (set, coverage) in coverages(&fleet) {
+                        let was = &covered[&set];
+                        assert!(coverage == *was || rematch.asked.contains(&set), "seed {seed}: {was:?}");
+                        recovered += usize::from(coverage != *was && !differ.contains(&set));
+                    }
                 }
             }
             must_equal_a_full_match(&fleet, &hosts, &index, &mut engines);
@@ -115,6 +128,7 @@ fn a_fleet_knows_what_a_full_match_finds() {
     }
     assert_eq!(seen.len(), 4, "every turn has happened: {seen:?}");
     assert!(engines > 100, "{engines} findings of engines");
+    assert!(recovered > 10, "{recovered} times only the coverage has changed");
 }
 
 #[test]
