@@ -113,9 +113,9 @@ pub(crate) async fn refresh(
     ApiCaller(caller): ApiCaller,
 ) -> ApiResult<Vec<FeedState>> {
     app.audit.record(&caller.actor(), "cve_feed_refresh", "all", Outcome::Begun, None, "").await?;
-    if app.feeds.refresh_all().await? {
-        app.inventories.judge_all().await?;
-    }
+    app.feeds.refresh_all().await?;
+    // Also where nothing was new: whoever asked before may have gone away half-way.
+    app.inventories.judge_all().await?;
     Ok(Json(app.feeds.states().await?))
 }
 

@@ -145,17 +145,13 @@ impl Feeds {
         fault.map_or(Ok(changed), Err)
     }
 
-    /// Refreshes for ever, calling `judge` whenever the index has changed.
+    /// Refreshes for ever, calling `judge` after each time.
     pub async fn serve<F: Future<Output = ()>>(self, judge: impl Fn() -> F) {
         loop {
-            match self.refresh_all().await {
-                Ok(true) => judge().await,
-                Ok(false) => {}
-                Err(problem) => {
-                    tracing::error!(%problem, "feeds could not be refreshed");
-                    judge().await;
-                }
+            if let Err(problem) = self.refresh_all().await {
+                tracing::error!(%problem, "feeds could not be refreshed");
             }
+            judge().await;
             tokio::time::sleep(REFRESH).await;
         }
     }

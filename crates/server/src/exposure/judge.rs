@@ -1,11 +1,14 @@
 //! Matching inventories against the index of the feeds.
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use base::{Clock, Problem, Release, ServerId};
+use base::{Clock, InventoryId, Problem, Release, ServerId};
 use sea_orm::DatabaseConnection;
 use vulns::{
     Candidate, Coverage, Findings, HostPackages, InUse, Index, InstalledEngine, InstalledPackage,
@@ -14,8 +17,9 @@ use vulns::{
 use wire::{Inventory, Package, Virtualization};
 
 use super::{
-    Acceptances, Risk,
+    Acceptances, Due, DueSet, Risk,
     changes::{self, DatedChange, FindingChange},
+    fleet::{Judged, ServerFleet, Turn},
     store::finding_change as store,
 };
 use crate::db::{moment, now, storage_problem};
@@ -26,14 +30,32 @@ pub struct Exposure {
     db: DatabaseConnection,
     clock: Arc<dyn Clock>,
     index: Arc<RwLock<Option<Arc<Index>>>>,
+    fleet: Arc<Mutex<ServerFleet>>,
     acceptances: Acceptances,
     grounds: Arc<AtomicU64>,
+}
+
+/// What the feeds say about a server in short. [`Exposure::settle`] it once it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// In short.
+    pub risk: Risk,
+    server: ServerId,
+    turn: Turn,
+}
+
+impl Judgement {
+    /// Which server.
+    pub fn server(&self) -> ServerId {
+        self.server
+    }
 }
 
 impl Exposure {
     /// Knows nothing until the feeds are read.
     pub fn new(db: DatabaseConnection, clock: Arc<dyn Clock>, acceptances: Acceptances) -> Self {
-        Self { db, clock, index: Arc::default(), acceptances, grounds: Arc::default() }
+        let (index, fleet, grounds) = Default::default();
+        Self { db, clock, index, fleet, acceptances, grounds }
     }
 
     /// What was accepted.
@@ -72,11 +94,75 @@ impl Exposure {
         self.matched(inventory).await.map(|(_, coverage)| coverage)
     }
 
-    /// The short form of a server's findings; none while no feed was read.
-    pub async fn judge(&self, server: ServerId, inventory: &Inventory) -> Result<Option<Risk>, Problem> {
-        let Some((findings, coverage)) = self.matched(inventory).await else { return Ok(None) };
+    /// The short form of a server's findings; none while no feed was read. The server is placed
+    /// in the fleet by this inventory.
+    pub async fn judge(
+        &self,
+        server: ServerId,
+        id: InventoryId,
+        inventory: &Inventory,
+    ) -> Result<Option<Judgement>, Problem> {
+        let host = host_packages(inventory);
+        let judged = self.in_fleet(move |fleet| fleet.judge(server, id, &host)).await.flatten();
+        let Some(judged) = judged else { return Ok(None) };
+        self.judgement(server, &judged).await.map(Some)
+    }
+
+    /// The same for servers that have the same; none of those that have changed since.
+    pub async fn judge_set(&self, due: &DueSet) -> Result<Vec<Judgement>, Problem> {
+        let set = due.set;
+        let judged = self.in_fleet(move |fleet| fleet.judge_set(set)).await.flatten();
+        let Some(judged) = judged else { return Ok(Vec::new()) };
+        let mut judgements = Vec::with_capacity(due.servers.len());
+        for server in due.servers.keys() {
+            judgements.push(self.judgement(*server, &judged).await?);
+        }
+        Ok(judgements)
+    }
+
+    async fn judgement(&self, server: ServerId, judged: &Judged) -> Result<Judgement, Problem> {
         let accepted = self.acceptances.here(server).await?;
-        Ok(Some(Risk::of(&findings, &coverage, &accepted)))
+        let risk = Risk::of(&judged.findings, &judged.coverage, &accepted);
+        Ok(Judgement { risk, server, turn: judged.turn })
+    }
+
+    /// What is to be judged anew of these servers, each with its newest inventory. The fleet has
+    /// no others.
+    pub async fn due(&self, servers: BTreeMap<ServerId, InventoryId>) -> Due {
+        self.in_fleet(move |fleet| fleet.due(&servers)).await.unwrap_or_default()
+    }
+
+    /// Notes that a judgement is stored.
+    pub async fn settle(&self, judgement: &Judgement) {
+        let (server, turn) = (judgement.server, judgement.turn);
+        self.in_fleet(move |fleet| fleet.settle(server, turn)).await;
+    }
+
+    /// Has every server judged anew at the next occasion: something other than a feed has changed.
+    pub(super) async fn all_due(&self) {
+        self.grounds_changed();
+        self.in_fleet(ServerFleet::make_all_due).await;
+    }
+
+    /// Works on the fleet as the newest index judges it; none while there is no index.
+    async fn in_fleet<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut ServerFleet) -> T + Send + 'static,
+    ) -> Option<T> {
+        let exposure = self.clone();
+        // Milliseconds for a server, a good part of a second for the hour's changes of a large fleet.
+        let done = tokio::task::spawn_blocking(move || {
+            let mut fleet = exposure.fleet.lock().unwrap_or_else(|poisoned| {
+                // Whoever died here may have left it half-changed. An empty one fills again.
+                exposure.fleet.clear_poison();
+                let mut fleet = poisoned.into_inner();
+                *fleet = ServerFleet::default();
+                fleet
+            });
+            fleet.follow(&exposure.index()?);
+            Some(work(&mut fleet))
+        });
+        done.await.ok().flatten()
     }
 
     /// The findings of a host, and what the feeds can and cannot say about it.

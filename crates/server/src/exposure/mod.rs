@@ -9,6 +9,7 @@ pub mod api;
 mod changes;
 mod coverage;
 mod feeds;
+mod fleet;
 mod judge;
 pub mod pages;
 mod reading;
@@ -22,7 +23,8 @@ pub use acceptance::{
 pub use changes::{DatedChange, FindingChange};
 pub use coverage::{CoverageReport, Gap, Known, SilentFeed};
 pub use feeds::{FeedState, Feeds, STALE_AFTER};
-pub use judge::{Exposure, host_packages};
+pub use fleet::{Due, DueSet};
+pub use judge::{Exposure, Judgement, host_packages};
 pub use reading::{Reading, Unread, read_once};
 pub use risk::Risk;
 pub use source::{FeedSource, FeedSources};

@@ -1,6 +1,6 @@
 //! Inventories: asked for, checked, kept compressed, and handed on.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base::{Clock, InventoryId, Problem, ServerId, Sha256};
 use sea_orm::DatabaseConnection;
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     audit::{Actor, Audit, Outcome},
     db::{now, storage_problem, stored},
-    exposure::Exposure,
+    exposure::{Exposure, Risk},
 };
 
 /// How many inventories of a server are kept at least: two months of daily ones.
@@ -91,7 +91,8 @@ impl Inventories {
         let facts = Facts::of(inventory);
         let release = base::Release::from_os_release(&inventory.os.id, &inventory.os.version_id);
         let grounds = self.exposure.grounds();
-        let risk = self.exposure.judge(server.id, inventory).await?;
+        let judgement = self.exposure.judge(server.id, id, inventory).await?;
+        let risk = judgement.as_ref().map(|judgement| judgement.risk.clone());
         let seen = self.clock.now();
         store::server::change(&self.db, server.id, move |server| {
             server.inventory = Some(id);
@@ -103,6 +104,9 @@ impl Inventories {
         })
         .await
         .map_err(failed)?;
+        if let Some(judgement) = &judgement {
+            self.exposure.settle(judgement).await;
+        }
         if let Some(before) = before
             && let Some(before) = self.load(before).await?
         {
@@ -122,13 +126,38 @@ impl Inventories {
         Ok(parts.and_then(join))
     }
 
-    /// Judges every server's newest inventory anew, after the feeds have changed.
-    pub async fn judge_all(&self) -> Result<(), Problem> {
+    /// Judges anew every server of which the feeds say something else than is stored, and
+    /// no other.
+    pub async fn judge_all(&self) -> Result<Rejudged, Problem> {
         let failed = |error: sea_orm::DbErr| storage_problem("judge the servers anew", &error);
-        for server in store::server::all(&self.db).await.map_err(failed)? {
-            self.judge(server.id).await?;
+        let servers: BTreeMap<ServerId, Server> = store::server::all(&self.db)
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .map(|server| (server.id, server))
+            .collect();
+        let newest = servers.values().filter_map(|server| Some((server.id, server.inventory?)));
+        let due = self.exposure.due(newest.collect()).await;
+        let mut rejudged = Rejudged { alone: due.unplaced.len(), ..Rejudged::default() };
+        for server in &due.unplaced {
+            self.judge(*server).await?;
         }
-        Ok(())
+        for set in &due.sets {
+            rejudged.sets += 1;
+            let grounds = self.exposure.grounds();
+            for judgement in self.exposure.judge_set(set).await? {
+                rejudged.servers += 1;
+                let server = judgement.server();
+                if servers.get(&server).is_none_or(|known| known.risk.as_ref() != Some(&judgement.risk)) {
+                    self.store(server, set.servers[&server], Some(judgement.risk.clone())).await?;
+                }
+                self.exposure.settle(&judgement).await;
+                if self.exposure.grounds() != grounds {
+                    self.judge(server).await?;
+                }
+            }
+        }
+        Ok(rejudged)
     }
 
     /// Judges a server's newest inventory anew.
@@ -139,19 +168,28 @@ impl Inventories {
             let known = store::server::find(&self.db, server).await.map_err(failed)?;
             let Some(id) = known.and_then(|server| server.inventory) else { return Ok(()) };
             let Some(inventory) = self.load(id).await? else { return Ok(()) };
-            let risk = self.exposure.judge(server, &inventory).await?;
-            store::server::change(&self.db, server, move |server| {
-                // A newer inventory has been judged by whoever kept it.
-                if server.inventory == Some(id) {
-                    server.risk = risk;
-                }
-            })
-            .await
-            .map_err(failed)?;
+            let judgement = self.exposure.judge(server, id, &inventory).await?;
+            self.store(server, id, judgement.as_ref().map(|judgement| judgement.risk.clone())).await?;
+            if let Some(judgement) = &judgement {
+                self.exposure.settle(judgement).await;
+            }
             if self.exposure.grounds() == grounds {
                 return Ok(());
             }
         }
+    }
+
+    /// Stores what the feeds say about a server by this inventory.
+    async fn store(&self, server: ServerId, id: InventoryId, risk: Option<Risk>) -> Result<(), Problem> {
+        store::server::change(&self.db, server, move |server| {
+            // A newer inventory has been judged by whoever kept it.
+            if server.inventory == Some(id) {
+                server.risk = risk;
+            }
+        })
+        .await
+        .map(drop)
+        .map_err(|error| storage_problem("judge a server anew", &error))
     }
 
     /// The newest inventory of a server.
@@ -164,6 +202,17 @@ impl Inventories {
             None => Ok(None),
         }
     }
+}
+
+/// What was judged anew. All other servers are judged as they were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rejudged {
+    /// Servers whose inventories were read for it.
+    pub alone: usize,
+    /// Distinct package sets.
+    pub sets: usize,
+    /// The servers that have these sets.
+    pub servers: usize,
 }
 
 /// What alike hosts have alike.

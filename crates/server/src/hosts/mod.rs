@@ -19,7 +19,7 @@ mod watch;
 pub use agents::{Agents, HttpsAgents};
 pub use enrolment::Enrolments;
 pub use facts::Facts;
-pub use inventories::Inventories;
+pub use inventories::{Inventories, Rejudged};
 pub use local::LocalAgent;
 pub use model::{Origin, Server, ServerState};
 pub use provision::{Provision, ProvisionPlan, Welcome};

@@ -103,10 +103,15 @@ impl App {
     }
 
     async fn judge_scope(&self, scope: &Scope) -> Result<(), Problem> {
-        self.exposure.grounds_changed();
         match scope {
-            Scope::Server { id, .. } => self.inventories.judge(*id).await,
-            Scope::Fleet => self.inventories.judge_all().await,
+            Scope::Server { id, .. } => {
+                self.exposure.grounds_changed();
+                self.inventories.judge(*id).await
+            }
+            Scope::Fleet => {
+                self.exposure.all_due().await;
+                self.inventories.judge_all().await.map(drop)
+            }
         }
     }
 }

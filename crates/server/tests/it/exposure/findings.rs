@@ -3,6 +3,7 @@
 use runs::Outcome;
 use server::{
     exposure::FindingChange,
+    hosts::{Rejudged, Server},
     patching::{Receipt, SignedReceipt},
 };
 use testkit::{Fault, HostBuilder};
@@ -68,6 +69,40 @@ async fn a_new_feed_opens_findings_on_what_is_known_already() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(found(&app).await, 25);
     assert_eq!(app.known(server.id).await.risk.expect("judged").summary.open, 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_servers_that_a_change_names_are_judged_again_and_alike_ones_together() {
+    let (app, folder) = watched().await;
+    let (web, _) = app.server(HostBuilder::debian12("web-3")).await;
+    let (alike, _) = app.server(HostBuilder::debian12("web-4")).await;
+    let foreign = testkit::Update::security("libc6", "2.36-9+deb12u11");
+    let (other, _) = app.server(HostBuilder::debian12("web-5").update(foreign)).await;
+    let open = async |server: &Server| app.known(server.id).await.risk.expect("judged").summary.open;
+    assert_eq!((open(&web).await, open(&alike).await, open(&other).await), (20, 20, 20));
+    assert_eq!(app.app.inventories.judge_all().await.unwrap(), Rejudged::default(), "nothing has changed");
+
+    // Of openssl, which all three have, in two distinct sets.
+    folder.write("debian/security-tracker.json", super::feeds::tracker(25));
+    app.app.feeds.refresh_all().await.unwrap();
+    let rejudged = app.app.inventories.judge_all().await.unwrap();
+    assert_eq!(rejudged, Rejudged { alone: 0, sets: 2, servers: 3 });
+    assert_eq!((open(&web).await, open(&alike).await, open(&other).await), (25, 25, 25));
+
+    // Of a package that nobody has.
+    let elsewhere = super::feeds::tracker(25)
+        .replace("\"CVE-2026-9999\": {\"releases\"", "\"CVE-2026-9998\": {\"releases\"");
+    folder.write("debian/security-tracker.json", elsewhere);
+    assert!(app.app.feeds.refresh_all().await.unwrap(), "the feed has changed");
+    assert_eq!(app.app.inventories.judge_all().await.unwrap(), Rejudged::default());
+
+    // Somebody who asks and gives up before anything is judged leaves nothing behind.
+    folder.write("debian/security-tracker.json", super::feeds::tracker(30));
+    app.app.feeds.refresh_all().await.unwrap();
+    drop(futures::poll!(Box::pin(app.app.inventories.judge_all())));
+    app.app.inventories.judge_all().await.unwrap();
+    assert_eq!((open(&web).await, open(&alike).await, open(&other).await), (30, 30, 30));
+    assert_eq!(app.app.inventories.judge_all().await.unwrap(), Rejudged::default());
 }
 
 /// A receipt made while feeds were there says what closed.
