@@ -11,11 +11,13 @@ mod stage;
 
 use std::{
     collections::BTreeSet,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{command, packages};
 use crash::Points;
@@ -25,6 +27,7 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     if !command::is_root() {
         bail!("trials on real hosts need root");
     }
+    occupy()?;
     packages::install(packages::LAB)?;
     packages::install(packages::TRIALS)?;
     command::build()?;
@@ -67,6 +70,31 @@ pub fn feeds() -> Result<Vec<PathBuf>> {
         );
     }
     Ok(found)
+}
+
+/// Held while trials run: each cleans up what it takes for the leavings of one that was killed.
+const LOCK: &str = "/run/lock/holdfast-trials";
+
+/// Makes sure that no other trials run on this machine, until this process ends. Waits for them.
+pub fn occupy() -> Result<()> {
+    static HELD: OnceLock<File> = OnceLock::new();
+    if HELD.get().is_some() {
+        return Ok(());
+    }
+    let file = File::create(LOCK).with_context(|| format!("could not create `{LOCK}`"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            println!("waiting for other trials on this machine to end");
+            file.lock().with_context(|| format!("could not lock `{LOCK}`"))?;
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("could not lock `{LOCK}`"));
+        }
+    }
+    // Only this thread ever gets here, so nobody can have set it meanwhile.
+    let _ = HELD.set(file);
+    Ok(())
 }
 
 /// Where labs register themselves: a file each, which holds the lab's folder.
