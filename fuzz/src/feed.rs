@@ -44,6 +44,7 @@ fn host(release: Release) -> HostPackages {
         source: source.into(),
         source_version: version.into(),
         held: false,
+        in_use: None,
     };
     HostPackages {
         release: Some(release),
