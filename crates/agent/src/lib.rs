@@ -11,6 +11,7 @@
 pub mod apt;
 pub mod daemon;
 mod durable;
+pub mod firewall;
 pub mod helper;
 pub mod install;
 pub mod jobs;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use agent::{Places, daemon, helper, install, jobs};
+use agent::{Places, daemon, firewall, helper, install, jobs};
 use clap::{Parser, Subcommand};
 use wire::JobKey;
 
@@ -28,6 +28,11 @@ enum Part {
         /// The job's key.
         key: JobKey,
     },
+    /// Puts the former firewall rules back, as nobody confirmed the new ones. Started by systemd.
+    FormerFirewall {
+        /// The job that set the new ones.
+        set: JobKey,
+    },
     /// Prints what is observed on this host as JSON. Changes nothing.
     Inventory,
 }
@@ -44,6 +49,9 @@ async fn main() -> ExitCode {
         }
         Part::Helper => helper::run(&places).await.map_err(|error| (1, daemon::chain(&error))),
         Part::Job { key } => jobs::work(&places, &key).await.map_err(|error| (1, daemon::chain(&error))),
+        Part::FormerFirewall { set } => {
+            firewall::run_out(&places, &set).await.map_err(|error| (1, daemon::chain(&error)))
+        }
         Part::Inventory => print_inventory().await.map_err(|text| (1, text)),
     };
     match ended {

@@ -69,6 +69,11 @@ impl Places {
         self.all_kept().join(key.as_str())
     }
 
+    /// The firewall on trial, while there is one.
+    pub fn firewall_trial(&self) -> PathBuf {
+        self.state.join("firewall-trial.json")
+    }
+
     /// The socket on which the helper listens.
     pub fn helper_socket(&self) -> PathBuf {
         self.run.join("helper.sock")

@@ -6,56 +6,12 @@
 
 use std::fmt;
 
-use crate::{Baseline, Family, Network, Service};
+use wire::{Action, FirewallRule, Purpose};
+
+use crate::{Baseline, Family, InvalidNetwork, Network, Service};
 
 /// What begins the comment of every rule of ours.
 pub const TAG_PREFIX: &str = "holdfast:";
-
-/// Why a port is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// Operators sign in.
-    Ssh,
-    /// The control plane calls the agent.
-    Agent,
-    /// Customers use object storage.
-    Https,
-    /// The control plane reaches PostgreSQL.
-    Postgres,
-}
-
-impl Purpose {
-    const ALL: [Self; 4] = [Self::Ssh, Self::Agent, Self::Https, Self::Postgres];
-
-    /// The TCP port.
-    pub fn port(self) -> u16 {
-        match self {
-            Self::Ssh => 22,
-            Self::Agent => wire::limits::PORT,
-            Self::Https => 443,
-            Self::Postgres => 5432,
-        }
-    }
-
-    /// The comment by which a rule is known to be ours.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::Ssh => "holdfast:ssh",
-            Self::Agent => "holdfast:agent",
-            Self::Https => "holdfast:https",
-            Self::Postgres => "holdfast:postgres",
-        }
-    }
-}
-
-/// What happens to a connection that a rule fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// It is let in.
-    Allow,
-    /// It is let in until the source has tried six times in 30 seconds (ufw(8)).
-    Limit,
-}
 
 /// From where a connection comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +81,25 @@ impl Rule {
     }
 }
 
+impl From<Rule> for FirewallRule {
+    fn from(rule: Rule) -> Self {
+        Self { purpose: rule.purpose, action: rule.action, source: rule.source.to_string() }
+    }
+}
+
+impl TryFrom<&FirewallRule> for Rule {
+    type Error = InvalidNetwork;
+
+    fn try_from(rule: &FirewallRule) -> Result<Self, InvalidNetwork> {
+        let everyone = [Family::V4, Family::V6].map(Source::Everyone);
+        let source = match everyone.into_iter().find(|source| source.to_string() == rule.source) {
+            Some(source) => source,
+            None => Source::Only(rule.source.parse()?),
+        };
+        Ok(Self { purpose: rule.purpose, action: rule.action, source })
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.words().fmt(f)
@@ -139,6 +114,12 @@ pub struct UfwCommand(Vec<String>);
 impl UfwCommand {
     fn of(words: &str) -> Self {
         Self(words.split(' ').map(str::to_owned).collect())
+    }
+
+    /// What shuts everything that no rule opens, and switches the firewall on.
+    pub fn shut_the_rest() -> [Self; 4] {
+        ["default deny incoming", "default deny routed", "default allow outgoing", "--force enable"]
+            .map(Self::of)
     }
 
     /// The arguments, without `ufw` itself.
@@ -254,27 +235,26 @@ impl Baseline {
     /// Everything that brings a host with a fresh UFW under this baseline: the
     /// openings first, then the default, then the switch.
     pub fn firewall_setup(&self) -> Vec<UfwCommand> {
-        let ends =
-            ["default deny incoming", "default deny routed", "default allow outgoing", "--force enable"];
-        self.firewall().iter().map(Rule::add).chain(ends.map(UfwCommand::of)).collect()
+        self.firewall().iter().map(Rule::add).chain(UfwCommand::shut_the_rest()).collect()
     }
+}
 
-    /// What brings a host whose `ufw show added` prints these lines under this
-    /// baseline: first every missing rule is added, then every rule with a tag of ours
-    /// that is no longer wanted goes. Rules of others are left alone. The defaults and
-    /// the switch are not in it.
-    pub fn firewall_changes(&self, added: &[String]) -> Vec<UfwCommand> {
-        let wanted = self.firewall();
-        let added: Vec<_> = added.iter().filter_map(|line| AddedRule::parse(line)).collect();
-        let missing = wanted.iter().filter(|rule| !added.iter().any(|line| line.covers(rule)));
-        let surplus = added
-            .iter()
-            .filter(|line| line.comment.starts_with(TAG_PREFIX))
-            .flat_map(AddedRule::rules)
-            // A rule with the right effect and another tag of ours is retagged by adding it.
-            .filter(|rule| !wanted.contains(rule));
-        missing.map(Rule::add).chain(surplus.map(|rule| rule.delete())).collect()
-    }
+/// What brings a host whose `ufw show added` prints these lines to these rules: first every
+/// missing rule is added, then every rule with a tag of ours that is no longer wanted goes.
+/// Rules of others are left alone. The defaults and the switch are not in it.
+pub fn firewall_changes(wanted: &[Rule], added: &[String]) -> Vec<UfwCommand> {
+    let parsed: Vec<_> = added.iter().filter_map(|line| AddedRule::parse(line)).collect();
+    let missing = wanted.iter().filter(|rule| !parsed.iter().any(|line| line.covers(rule)));
+    // A rule with the right effect and another tag of ours is retagged by adding it.
+    let surplus = tagged_rules(added).into_iter().filter(|rule| !wanted.contains(rule));
+    missing.map(Rule::add).chain(surplus.map(|rule| rule.delete())).collect()
+}
+
+/// The rules of ours among the lines that `ufw show added` prints.
+pub fn tagged_rules(added: &[String]) -> Vec<Rule> {
+    let added = added.iter().filter_map(|line| AddedRule::parse(line));
+    let ours = added.filter(|line| line.comment.starts_with(TAG_PREFIX));
+    ours.flat_map(|line| line.rules()).collect()
 }
 
 #[cfg(test)]
@@ -333,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_travels_and_odd_ones_do_not_arrive() {
+        for rule in open_to_ssh(Service::Postgres).firewall() {
+            assert_eq!(Rule::try_from(&FirewallRule::from(rule)), Ok(rule));
+        }
+        for bad in
+            ["any", "0.0.0.0/1", "203.0.113.7/24", "::ffff:203.0.113.7", "", "1.2.3.4; reboot", "--force"]
+        {
+            let rule =
+                FirewallRule { purpose: Purpose::Agent, action: Action::Allow, source: bad.to_owned() };
+            assert!(Rule::try_from(&rule).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn every_argument_is_one_plain_word() {
         for command in open_to_ssh(Service::Minio).firewall_setup() {
             for word in command.args() {
@@ -358,7 +352,7 @@ mod tests {
     fn h6_changes_add_before_they_remove_and_leave_the_rules_of_others() {
         let added = ADDED.map(str::to_owned);
         assert_eq!(
-            text(&baseline(Service::Bare).firewall_changes(&added)),
+            text(&firewall_changes(&baseline(Service::Bare).firewall(), &added)),
             [
                 SSH[0],
                 SSH[1],
@@ -375,11 +369,11 @@ mod tests {
             .into_iter()
             .map(str::to_owned)
             .collect();
-        assert_eq!(open_to_ssh(Service::Bare).firewall_changes(&added), []);
+        assert_eq!(firewall_changes(&open_to_ssh(Service::Bare).firewall(), &added), []);
         // A tagged rule that also opens UDP is not the one described.
         let mut wider = added;
         wider[0] = "limit 22 comment 'holdfast:ssh'".to_owned();
-        assert_eq!(text(&open_to_ssh(Service::Bare).firewall_changes(&wider)), SSH_OPEN);
+        assert_eq!(text(&firewall_changes(&open_to_ssh(Service::Bare).firewall(), &wider)), SSH_OPEN);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     db,
     exposure::{Acceptances, Exposure, Feeds},
+    firewall::{FirewallSync, Firewalls},
     hosts::{
         Agents, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Provision, Provisioning, Regions,
         Servers, Watch, Welcome,
@@ -53,6 +54,8 @@ pub struct App {
     pub exposure: Exposure,
     /// Feeds.
     pub feeds: Feeds,
+    /// Firewalls.
+    pub firewalls: Firewalls,
     /// Runs.
     pub patching: Patching,
     /// What the steps of runs reach.
@@ -119,6 +122,8 @@ impl App {
         let acceptances = Acceptances::new(db.clone(), clock.clone(), audit.clone());
         let exposure = Exposure::new(db.clone(), clock.clone(), acceptances);
         let inventories = Inventories::new(db.clone(), clock.clone(), audit.clone(), exposure.clone());
+        let firewalls =
+            Firewalls::new(db.clone(), clock.clone(), audit.clone(), servers.clone(), &welcome.addresses);
         let enrolments = Enrolments::new(
             db.clone(),
             clock.clone(),
@@ -175,7 +180,7 @@ impl App {
                 servers.clone(),
                 patching.clone(),
                 resources.clone(),
-                welcome.clone(),
+                firewalls.clone(),
             ),
             config: Arc::new(config),
             clock,
@@ -187,6 +192,7 @@ impl App {
             regions,
             exposure,
             feeds,
+            firewalls,
             patching,
             resources,
             welcome,
@@ -207,6 +213,16 @@ impl App {
         self.servers.add(base::ServerId::new(), name, "none", Origin::ThisMachine).await.map(drop)
     }
 
+    /// Brings firewalls in line.
+    pub fn firewall_sync(&self) -> FirewallSync {
+        FirewallSync {
+            firewalls: self.firewalls.clone(),
+            agents: self.agents.clone(),
+            audit: self.audit.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// Starts every reconciler and the engine. They end with the process.
     pub fn start(&self) {
         let watch = Watch {
@@ -219,6 +235,7 @@ impl App {
         tokio::spawn(self.patching.engine().clone().serve(std::future::pending()));
         tokio::spawn(Keepsakes(self.resources.clone()).serve());
         tokio::spawn(self.clone().watch_acceptances());
+        tokio::spawn(self.firewall_sync().serve());
         let (feeds, inventories) = (self.feeds.clone(), self.inventories.clone());
         tokio::spawn(async move {
             feeds.load().await;

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod exposure;
+pub mod firewall;
 pub mod hosts;
 pub mod http;
 pub mod killpoints;

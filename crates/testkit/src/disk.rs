@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use wire::{JobKey, Package, PackageName, Posture, UpgradePlan};
+use wire::{FirewallRule, JobKey, Package, PackageName, Posture, UpgradePlan};
 
 use crate::{Update, job::Job};
 
@@ -29,6 +29,10 @@ pub(crate) struct Disk {
     pub boots: bool,
     pub free_bytes: u64,
     pub posture: Posture,
+    /// The openings of the firewall.
+    pub firewall: Vec<FirewallRule>,
+    /// The job that set them, and the ones before, while nobody has confirmed them.
+    pub firewall_trial: Option<(JobKey, Vec<FirewallRule>)>,
     pub stagings: BTreeMap<JobKey, Staging>,
     pub jobs: BTreeMap<JobKey, Job>,
 }

@@ -36,6 +36,9 @@ pub enum Fault {
     ForgetJob,
     /// The next start of a job takes effect, but its answer is lost.
     AnswerLost,
+    /// A new firewall shuts the control plane out: calls are refused, until the trial runs out and
+    /// the former rules are back.
+    FirewallShutsOut,
     /// Calls are refused for want of trust, until the identity is renewed.
     NotTrusted,
 }
@@ -98,6 +101,8 @@ pub struct Effects {
     pub disk_restores: u32,
     /// Rounds of probes run.
     pub probes: u32,
+    /// Firewalls that were changed.
+    pub firewalls: u32,
     /// New identities.
     pub identities: u32,
 }

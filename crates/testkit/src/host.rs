@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use base::{Clock, HostName, Redacted, Release, Sha256};
 use wire::{
-    AgentApi, AgentError, Hello, Inventory, JobKey, JobState, JobStatus, Posture, Progress, Verb,
-    Virtualization, limits,
+    AgentApi, AgentError, FirewallRule, Hello, Inventory, JobKey, JobState, JobStatus, Posture, Progress,
+    Verb, Virtualization, limits,
 };
 
 use crate::{
@@ -135,6 +135,12 @@ impl SimulatedHost {
     /// What the host reports of its hardening from now on.
     pub fn set_posture(&self, posture: Posture) {
         self.lock().disk.posture = posture;
+    }
+
+    /// The openings of its firewall, seen past the agent, and whether they are on trial.
+    pub fn firewall(&self) -> (Vec<FirewallRule>, bool) {
+        let state = self.lock();
+        (state.disk.firewall.clone(), state.disk.firewall_trial.is_some())
     }
 
     /// What really happened to it.

@@ -94,6 +94,19 @@ impl Machine {
             Verb::InstallPackages { staged } => self.work(now).install(staged),
             Verb::RestorePackages { staged } => self.work(now).restore(staged),
             Verb::DropStaged { staged } => self.work(now).drop_staged(staged),
+            Verb::SetFirewall { rules, .. } => {
+                let shut_out = self.faults.strikes(Fault::FirewallShutsOut);
+                let done = self.work(now).set_firewall(key, rules);
+                if shut_out {
+                    // The trial runs out while nobody gets through.
+                    self.away = self.calls_to_boot;
+                    if let Some((_, former)) = self.disk.firewall_trial.take() {
+                        self.disk.firewall = former;
+                    }
+                }
+                done
+            }
+            Verb::KeepFirewall { set } => self.work(now).keep_firewall(set),
             Verb::RunProbes { probes } => self.work(now).run_probes(probes),
             Verb::Reboot { boot_id } => Ok(self.reboot(name, boot_id, now)),
         };

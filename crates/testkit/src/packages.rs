@@ -103,6 +103,8 @@ impl HostBuilder {
             boots: true,
             free_bytes: 10_000_000_000,
             posture: Posture::default(),
+            firewall: Vec::new(),
+            firewall_trial: None,
             stagings: Default::default(),
             jobs: Default::default(),
         };

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 use wire::{
-    Failure, FailureKind, JobKey, Outcome, PackageChange, PackageStatus, PendingUpdate, Probe, UpgradePlan,
-    UpgradeScope,
+    Failure, FailureKind, FirewallRule, JobKey, Outcome, PackageChange, PackageStatus, PendingUpdate, Probe,
+    Purpose, UpgradePlan, UpgradeScope,
 };
 
 use crate::{
@@ -55,6 +55,27 @@ pub(crate) fn pending(disk: &Disk) -> Vec<PendingUpdate> {
 }
 
 impl Work<'_> {
+    pub(crate) fn set_firewall(&mut self, set: &JobKey, rules: &[FirewallRule]) -> Done {
+        if !rules.iter().any(|rule| rule.purpose == Purpose::Agent) {
+            return failed(FailureKind::Impossible, "no rule lets the control plane in");
+        }
+        if self.disk.firewall == rules && self.disk.firewall_trial.is_none() {
+            return Ok(Outcome::AlreadyDone);
+        }
+        let former = std::mem::replace(&mut self.disk.firewall, rules.to_vec());
+        let (_, former) = self.disk.firewall_trial.take().unwrap_or((set.clone(), former));
+        self.disk.firewall_trial = Some((set.clone(), former));
+        self.effects.firewalls += 1;
+        Ok(Outcome::Done)
+    }
+
+    pub(crate) fn keep_firewall(&mut self, set: &JobKey) -> Done {
+        match self.disk.firewall_trial.take_if(|(open, _)| open == set) {
+            Some(_) => Ok(Outcome::Done),
+            None => failed(FailureKind::Stale, "the trial is over"),
+        }
+    }
+
     pub(crate) fn refresh_lists(&mut self) -> Done {
         if self.faults.strikes(Fault::MirrorDown) {
             return failed(FailureKind::Unavailable, "the mirror does not answer");

@@ -144,6 +144,10 @@ pub mod limits {
     /// The most packages an inventory may name. The largest real host among our
     /// samples has 745; a desktop with everything has about 60 000 to choose from.
     pub const PACKAGES: usize = 20_000;
+    /// For how long a new firewall may be on trial, in seconds.
+    pub const FIREWALL_TRIAL: std::ops::RangeInclusive<u16> = 5..=600;
+    /// The most openings of a host: every tenant of a full shared host with a dozen networks.
+    pub const FIREWALL_RULES: usize = 2_000;
     /// The most log lines that one answer carries.
     pub const LOG_LINES: usize = 2_000;
 }

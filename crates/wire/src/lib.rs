@@ -8,6 +8,7 @@
 
 mod api;
 mod enrolment;
+mod firewall;
 mod inventory;
 mod job;
 mod packages;
@@ -18,6 +19,7 @@ pub use api::{AgentApi, AgentError, Hello, RenewIdentity, limits, paths};
 pub use enrolment::{
     BOOTSTRAP_FILE, Bootstrap, CONTROL_PLANE_DNS_NAME, EnrolmentRequest, EnrolmentResponse, agent_dns_name,
 };
+pub use firewall::{Action, FirewallRule, Purpose};
 pub use inventory::{
     Boot, Disk, FormerInUse, Inventory, Kernel, LivepatchModule, OsRelease, PackageHealth, RebootState,
     ServiceState, Virtualization,

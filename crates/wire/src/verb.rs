@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobKey, PackageName, UpgradePlan, UpgradeScope};
+use crate::{FirewallRule, JobKey, PackageName, UpgradePlan, UpgradeScope};
 
 /// What a job does. Every verb first looks, then acts, and may be asked for again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,21 @@ pub enum Verb {
         /// `/proc/sys/kernel/random/boot_id` before.
         boot_id: String,
     },
+    /// Makes the firewall let in what these rules say and nothing else that carries a tag of ours:
+    /// first adds, then removes. Unless [`Verb::KeepFirewall`] follows in time, the host puts the
+    /// former rules back: whoever cannot reach it any more cannot say so.
+    SetFirewall {
+        /// Every opening.
+        rules: Vec<FirewallRule>,
+        /// After how many seconds the former rules come back: [`limits::FIREWALL_TRIAL`](crate::limits::FIREWALL_TRIAL).
+        undo_after: u16,
+    },
+    /// Keeps what a [`Verb::SetFirewall`] job has set. To be asked over a new connection, which
+    /// proves that the way is still open.
+    KeepFirewall {
+        /// The job that set it.
+        set: JobKey,
+    },
     /// Asks the services that matter whether they work.
     RunProbes {
         /// What to ask.
@@ -64,6 +79,8 @@ impl Verb {
             Self::RestorePackages { .. } => "restore_packages",
             Self::DropStaged { .. } => "drop_staged",
             Self::Reboot { .. } => "reboot",
+            Self::SetFirewall { .. } => "set_firewall",
+            Self::KeepFirewall { .. } => "keep_firewall",
             Self::RunProbes { .. } => "run_probes",
         }
     }

@@ -15,7 +15,7 @@ use super::{
     protocol::{self, Request, Response},
     token,
 };
-use crate::{Places, daemon::chain, jobs::Jobs, observe};
+use crate::{Places, daemon::chain, firewall, jobs::Jobs, observe};
 
 /// Connections at once: what the daemon's own connections can cause.
 const CONNECTIONS: usize = 64;
@@ -51,6 +51,9 @@ pub async fn run(places: &Places) -> Result<(), HelperError> {
     let user = User::from_name(DAEMON_USER).ok().flatten().ok_or(HelperError::NoUser)?;
     let jobs = Jobs::on_this_host(places).map_err(|source| HelperError::Jobs { source })?;
     jobs.settle_all().await;
+    if let Err(error) = firewall::settle(places).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "a firewall on trial could not be undone");
+    }
     let path = places.helper_socket();
     let socket = bind(&path, user.gid)
         .map_err(|source| HelperError::Socket { path: path.display().to_string(), source })?;

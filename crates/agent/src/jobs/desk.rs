@@ -168,7 +168,8 @@ impl Jobs {
 /// Whether two such jobs at once would get in each other's way.
 fn changes_the_host(verb: &Verb) -> bool {
     match verb {
-        Verb::RunProbes { .. } => false,
+        // A trial has to end in time, whatever else is at work.
+        Verb::RunProbes { .. } | Verb::KeepFirewall { .. } => false,
         // A plan reads the lists that a refresh replaces.
         Verb::RefreshLists
         | Verb::PlanUpgrade { .. }
@@ -176,6 +177,7 @@ fn changes_the_host(verb: &Verb) -> bool {
         | Verb::InstallPackages { .. }
         | Verb::RestorePackages { .. }
         | Verb::DropStaged { .. }
+        | Verb::SetFirewall { .. }
         | Verb::Reboot { .. } => true,
     }
 }

@@ -8,7 +8,8 @@ use crate::tool::Tool;
 /// The most rules reported; a host of ours has a dozen.
 const RULES: usize = 1_000;
 
-pub(super) async fn firewall() -> FirewallReport {
+/// UFW as it says it is.
+pub async fn firewall() -> FirewallReport {
     let ufw = || Tool::new("/usr/sbin/ufw");
     // One after the other: both take ufw's lock.
     let Ok(status) = ufw().args(["status", "verbose"]).text().await else {

@@ -19,6 +19,7 @@ mod services;
 mod text;
 
 pub use boot::boot_id;
+pub use firewall::firewall;
 pub use inventory::{ObserveError, inventory};
 pub use mapped_files::{StaleProcesses, core_units};
 pub use packages::{Recorded, recorded};

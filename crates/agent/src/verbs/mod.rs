@@ -10,6 +10,7 @@ mod apt_run;
 mod check_files;
 mod drop_staged;
 mod install_packages;
+mod keep_firewall;
 mod kept;
 mod marks;
 mod plan_upgrade;
@@ -22,6 +23,7 @@ mod reserve;
 mod restart;
 mod restore_packages;
 mod run_probes;
+mod set_firewall;
 mod stage_packages;
 
 use wire::{Failure, FailureKind, JobKey, Outcome, Verb};
@@ -61,6 +63,10 @@ pub async fn perform(job: &Job, verb: &Verb) -> Result<Done, Failure> {
         Verb::RestorePackages { staged } => restore_packages::perform(job, staged).await.map(Done::from),
         Verb::DropStaged { staged } => drop_staged::perform(job, staged).map(Done::from),
         Verb::Reboot { boot_id } => reboot::perform(boot_id),
+        Verb::SetFirewall { rules, undo_after } => {
+            set_firewall::perform(job, rules, *undo_after).await.map(Done::from)
+        }
+        Verb::KeepFirewall { set } => keep_firewall::perform(job, set).await.map(Done::from),
         Verb::RunProbes { probes } => run_probes::perform(job, probes).await.map(Done::from),
     }
 }

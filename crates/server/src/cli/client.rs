@@ -108,6 +108,12 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// `PUT`.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: impl Serialize) -> Result<T, CliError> {
+        let body = serde_json::to_value(body).map_err(anyhow::Error::from)?;
+        self.ask(Method::PUT, path, Some(body)).await
+    }
+
     /// `DELETE`.
     pub async fn delete(&self, path: &str) -> Result<(), CliError> {
         self.send(Method::DELETE, path, None).await.map(drop)

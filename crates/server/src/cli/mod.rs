@@ -9,6 +9,7 @@ mod client;
 mod error;
 mod feed;
 mod finding;
+mod firewall;
 mod follow;
 mod lab;
 mod receipt;
@@ -61,6 +62,9 @@ enum Command {
     /// Vulnerability feeds: list, refresh.
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Firewalls: from where the control plane calls, and bringing hosts in line.
+    #[command(subcommand)]
+    Firewall(firewall::FirewallCommand),
     /// The audit trail: list, verify, export.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -91,6 +95,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Run(command) => command.run(&context).await,
         Command::Finding(command) => command.run(&context).await,
         Command::Feed(command) => command.run(&context).await,
+        Command::Firewall(command) => command.run(&context).await,
         Command::Audit(command) => command.run(&context).await,
         Command::Receipt(command) => command.run(&context).await,
         Command::Lab(command) => command.run(&context).await,

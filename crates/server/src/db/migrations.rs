@@ -8,7 +8,13 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Foundation), Box::new(Keepsakes), Box::new(PackageLists), Box::new(Acceptance)]
+        vec![
+            Box::new(Foundation),
+            Box::new(Keepsakes),
+            Box::new(PackageLists),
+            Box::new(Acceptance),
+            Box::new(Firewall),
+        ]
     }
 }
 
@@ -114,6 +120,42 @@ impl MigrationTrait for Acceptance {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table("acceptance").to_owned()).await
+    }
+}
+
+/// Who is let in, and how each firewall stands.
+struct Firewall;
+
+impl MigrationName for Firewall {
+    fn name(&self) -> &str {
+        "m0005_firewall"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Firewall {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let addresses = table("control_plane_addresses").col(key("id")).col(text("body")).to_owned();
+        manager.create_table(addresses).await?;
+        let firewall = table("firewall")
+            .col(key("server"))
+            .col(string("state"))
+            .col(text_null("detail"))
+            .col(string_null("applied_sha256"))
+            .col(string_null("tried_sha256"))
+            .col(big_integer("failures"))
+            .col(big_integer_null("tried_at"))
+            .col(big_integer_null("in_line_since"))
+            .col(boolean("asked"))
+            .to_owned();
+        manager.create_table(firewall).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for name in ["firewall", "control_plane_addresses"] {
+            manager.drop_table(Table::drop().table(name).to_owned()).await?;
+        }
+        Ok(())
     }
 }
 

@@ -107,6 +107,7 @@ struct ServerPage {
     fault: Option<String>,
     blocked: Option<&'static str>,
     open_run: Option<String>,
+    has_firewall: bool,
     undo: Option<RunRow>,
     facts: Vec<Fact>,
     findings: Result<FindingsView, ProblemBox>,
@@ -127,7 +128,13 @@ pub(crate) async fn show(
     let inventory = app.inventories.newest(server.id).await?;
     let findings = app.findings_of(&name).await.map(|found| findings_view(&found, &frame));
     let runs = app.patching.newest(Some(&server), RUNS).await?;
-    Ok(rendered(&ServerPage::new(frame, &server, inventory, findings, &runs)))
+    let firewall = app.firewalls.of(&server).await?;
+    let mut page = ServerPage::new(frame, &server, inventory, findings, &runs);
+    if let Some(firewall) = &firewall {
+        page.facts.push(facts::firewall(firewall));
+        page.has_firewall = true;
+    }
+    Ok(rendered(&page))
 }
 
 impl ServerPage {
@@ -151,6 +158,7 @@ impl ServerPage {
             notes: notes(server),
             fault: server.last_fault.clone(),
             blocked: server.unmanaged_because(),
+            has_firewall: false,
             open_run: open.map(|run| run.record.id.to_string()),
             undo: undo.map(row),
             facts: facts::of(server, inventory.as_ref(), &frame),

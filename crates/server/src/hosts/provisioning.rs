@@ -1,14 +1,13 @@
 //! Ordering new servers.
 
-use std::{net::IpAddr, sync::Arc};
-
 use base::{HostName, Problem, Release, RunId, ServerId};
 use baseline::{Baseline, Description, Network, Service, SshPublicKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Origin, ProvisionPlan, Servers, provision::Provision, provision::Welcome};
+use super::{Origin, ProvisionPlan, Servers, provision::Provision};
 use crate::{
     audit::{Actor, Outcome},
+    firewall::Firewalls,
     patching::{Keepsake, Patching, Resources},
     providers::provider_problem,
 };
@@ -51,19 +50,19 @@ pub struct Provisioning {
     servers: Servers,
     patching: Patching,
     resources: Resources,
-    welcome: Arc<Welcome>,
+    firewalls: Firewalls,
 }
 
 impl Provisioning {
     /// Takes orders for these providers.
-    pub fn new(servers: Servers, patching: Patching, resources: Resources, welcome: Arc<Welcome>) -> Self {
-        Self { servers, patching, resources, welcome }
+    pub fn new(servers: Servers, patching: Patching, resources: Resources, firewalls: Firewalls) -> Self {
+        Self { servers, patching, resources, firewalls }
     }
 
     /// Starts a provision run. The same name never makes two hosts.
     pub async fn order(&self, actor: &Actor, order: Order) -> Result<RunId, Problem> {
         let provider = self.resources.providers.get(&order.provider)?;
-        let addresses: Vec<IpAddr> = self.welcome.addresses.clone();
+        let addresses = self.firewalls.addresses().await?.addresses;
         let description = Description {
             host: order.name.clone(),
             service: order.service,

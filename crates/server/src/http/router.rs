@@ -5,12 +5,12 @@ use axum::{
     extract::DefaultBodyLimit,
     http::Uri,
     middleware,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use base::Problem;
 
 use super::{ApiProblem, answer, headers};
-use crate::{access, app::App, audit, exposure, hosts, patching};
+use crate::{access, app::App, audit, exposure, firewall, hosts, patching};
 
 /// The largest body of a request. Orders and forms are far smaller.
 const BODY: usize = 256 * 1024;
@@ -38,6 +38,9 @@ pub fn router(app: App) -> Router {
         .route("/acceptances/{acceptance}/revoke", post(exposure::api::revoke))
         .route("/feeds", get(exposure::api::feeds))
         .route("/feeds/refresh", post(exposure::api::refresh))
+        .route("/firewall", get(firewall::api::show))
+        .route("/firewall/addresses", put(firewall::api::set_addresses))
+        .route("/servers/{name}/firewall/sync", post(firewall::api::sync))
         .route("/audit", get(audit::api::list))
         .route("/sign-in-links", post(access::api::issue_link))
         .fallback(async |uri: Uri| {

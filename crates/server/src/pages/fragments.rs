@@ -20,11 +20,14 @@ pub enum Section {
     Runs,
     /// The trail.
     Audit,
+    /// What an operator decides for all servers.
+    Settings,
 }
 
 impl Section {
     /// In the order of the navigation.
-    const ALL: [Self; 5] = [Self::Overview, Self::Servers, Self::Security, Self::Runs, Self::Audit];
+    const ALL: [Self; 6] =
+        [Self::Overview, Self::Servers, Self::Security, Self::Runs, Self::Audit, Self::Settings];
 
     fn title(self) -> &'static str {
         match self {
@@ -33,6 +36,7 @@ impl Section {
             Self::Security => "Security",
             Self::Runs => "Runs",
             Self::Audit => "Audit",
+            Self::Settings => "Settings",
         }
     }
 
@@ -43,6 +47,7 @@ impl Section {
             Self::Security => "/security",
             Self::Runs => "/runs",
             Self::Audit => "/audit",
+            Self::Settings => "/settings",
         }
     }
 

@@ -28,7 +28,7 @@ pub use paging::{Link, Paging};
 pub use problem::PageProblem;
 pub use words::{ago, bytes, count, grouped, span};
 
-use crate::{access, app::App, audit, exposure, hosts, patching};
+use crate::{access, app::App, audit, exposure, firewall, hosts, patching};
 
 /// Every page.
 pub fn router() -> Router<App> {
@@ -53,6 +53,9 @@ pub fn router() -> Router<App> {
         .route("/runs", get(patching::pages::list))
         .route("/runs/{run}", get(patching::pages::show))
         .route("/runs/{run}/signal", post(patching::pages::signal))
+        .route("/settings", get(firewall::pages::show))
+        .route("/settings/addresses", post(firewall::pages::set_addresses))
+        .route("/servers/{name}/firewall", post(firewall::pages::sync))
         .route("/audit", get(audit::pages::list))
         .route("/assets/{name}", get(assets::serve))
         .fallback(problem::not_found)

@@ -114,6 +114,8 @@ fn in_words(verb: &Verb) -> &'static str {
         Verb::RestorePackages { .. } => "put the former packages back",
         Verb::DropStaged { .. } => "drop kept packages",
         Verb::Reboot { .. } => "reboot",
+        Verb::SetFirewall { .. } => "change its firewall",
+        Verb::KeepFirewall { .. } => "keep its new firewall",
         Verb::RunProbes { .. } => "probe its services",
     }
 }

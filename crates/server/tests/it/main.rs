@@ -5,6 +5,7 @@
 
 mod app;
 mod exposure;
+mod firewall;
 mod hosts;
 mod http;
 mod patching;

@@ -3,6 +3,7 @@
 use wire::{Inventory, Virtualization};
 
 use crate::{
+    firewall::{FirewallView, pages::badge},
     hosts::{Origin, Server},
     pages::{Badge, Frame, When, bytes, grouped, span},
 };
@@ -70,6 +71,11 @@ pub fn of(server: &Server, inventory: Option<&Inventory>, frame: &Frame) -> Vec<
     facts.push(Fact::new("Inventory", "").when(frame.when(inventory.collected_at)));
     facts.extend(of_inventory(inventory, frame));
     facts
+}
+
+/// How its firewall stands.
+pub fn firewall(view: &FirewallView) -> Fact {
+    Fact::new("Firewall", "").badge(Some(badge(view))).notes(view.standing.detail.clone())
 }
 
 fn of_inventory(inventory: &Inventory, frame: &Frame) -> Vec<Fact> {

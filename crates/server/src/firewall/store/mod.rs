@@ -1,0 +1,4 @@
+//! The tables of firewalls.
+
+pub mod addresses;
+pub mod standing;
