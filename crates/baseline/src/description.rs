@@ -19,6 +19,17 @@ pub enum Service {
     Postgres,
 }
 
+/// How many tenants share a host. Both are hardened alike.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tenancy {
+    /// One tenant has it alone.
+    #[default]
+    Dedicated,
+    /// Many tenants share it.
+    Shared,
+}
+
 /// A description as it is stored and typed; [`Baseline`] is the checked form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -26,11 +37,18 @@ pub struct Description {
     pub host: HostName,
     /// What it is for.
     pub service: Service,
+    /// How many tenants share it.
+    #[serde(default)]
+    pub tenancy: Tenancy,
     /// From where the control plane calls, at least one address.
     pub control_plane_addresses: Vec<IpAddr>,
     /// From where operators sign in by SSH. Empty leaves port 22 open, rate-limited
     /// and shown in red.
     pub admin_networks: Vec<Network>,
+    /// From where tenants reach PostgreSQL: the access lists of all of them together. What a
+    /// tenant may reach there is for the database to say.
+    #[serde(default)]
+    pub tenant_networks: Vec<Network>,
     /// Who may sign in as root.
     pub operator_keys: Vec<SshPublicKey>,
     /// An IANA zone, such as `Europe/Vienna`.
@@ -96,6 +114,8 @@ impl TryFrom<Description> for Baseline {
         description.control_plane_addresses.dedup();
         description.admin_networks.sort_unstable();
         description.admin_networks.dedup();
+        description.tenant_networks.sort_unstable();
+        description.tenant_networks.dedup();
         description.operator_keys.sort_unstable();
         description.operator_keys.dedup();
         let control_plane = description
@@ -142,10 +162,14 @@ pub(crate) mod tests {
         Description {
             host: "web-3".parse().expect("a host name"),
             service,
+            tenancy: Tenancy::Shared,
             control_plane_addresses: ["203.0.113.4", "2001:db8::4"]
                 .map(|a| a.parse().expect("an address"))
                 .into(),
             admin_networks: ["198.51.100.0/24", "2001:db8:a::/48"]
+                .map(|n| n.parse().expect("a network"))
+                .into(),
+            tenant_networks: ["192.0.2.0/28", "2001:db8:7::/64"]
                 .map(|n| n.parse().expect("a network"))
                 .into(),
             operator_keys: vec![KEY.parse().expect("a key")],

@@ -227,7 +227,13 @@ impl Baseline {
         match self.description().service {
             Service::Bare => {}
             Service::Minio => rules.extend(EVERYONE.map(rule(Purpose::Https, Action::Allow))),
-            Service::Postgres => rules.extend(control_plane().map(rule(Purpose::Postgres, Action::Allow))),
+            Service::Postgres => {
+                let tenants = self.description().tenant_networks.iter();
+                // The control plane may itself be on somebody's list.
+                let tenants = tenants.filter(|network| !self.control_plane().contains(network));
+                let callers = control_plane().chain(tenants.map(|network| Source::Only(*network)));
+                rules.extend(callers.map(rule(Purpose::Postgres, Action::Allow)));
+            }
         }
         rules
     }
@@ -282,9 +288,11 @@ mod tests {
         "allow proto tcp from 0.0.0.0/0 to any port 443 comment holdfast:https",
         "allow proto tcp from ::/0 to any port 443 comment holdfast:https",
     ];
-    const POSTGRES: [&str; 2] = [
+    const POSTGRES: [&str; 4] = [
         "allow proto tcp from 203.0.113.4 to any port 5432 comment holdfast:postgres",
         "allow proto tcp from 2001:db8::4 to any port 5432 comment holdfast:postgres",
+        "allow proto tcp from 192.0.2.0/28 to any port 5432 comment holdfast:postgres",
+        "allow proto tcp from 2001:db8:7::/64 to any port 5432 comment holdfast:postgres",
     ];
     const ENDS: [&str; 4] =
         ["default deny incoming", "default deny routed", "default allow outgoing", "--force enable"];

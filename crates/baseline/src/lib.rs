@@ -17,7 +17,7 @@ mod updaters;
 
 pub use cloud_init::{MAX_USER_DATA, UserDataError};
 pub use compare::{Deviation, Item, Severity};
-pub use description::{Baseline, Description, InvalidDescription, Service};
+pub use description::{Baseline, Description, InvalidDescription, Service, Tenancy};
 pub use files::{BaselineFile, WATCHED_FILES};
 pub use firewall::{AddedRule, Rule, Source, TAG_PREFIX, UfwCommand, firewall_changes, tagged_rules};
 pub use first_boot::{AGENT_BINARY, AGENT_BINARY_PATH, CA_FILE, SCRIPT_FILE};

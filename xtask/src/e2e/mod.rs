@@ -2,12 +2,14 @@
 
 mod browser;
 mod crash;
+mod harden;
 mod host;
-mod outside;
 mod pages;
 mod patching;
 mod rollback;
+mod scan;
 mod stage;
+mod tokens;
 
 use std::{
     collections::BTreeSet,
@@ -36,22 +38,26 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
         [] => Points::All,
         ["--sample"] => Points::Sample,
         ["--at", point] => Points::One(point),
-        _ => bail!("a trial takes no options but crash: `--sample` or `--at PLACE:MOMENT`"),
+        _ => bail!("a trial takes no options but crash and harden: `--sample`; crash: `--at PLACE:MOMENT`"),
     };
     match name {
         "pages" => pages::run(),
         "loop" => patching::run(),
         "rollback" => rollback::run(),
         "crash" => crash::run(&points),
-        "outside" => outside::run(),
+        "harden" => harden::run(matches!(points, Points::Sample)),
+        "tokens" => tokens::run(),
         "all" => {
             pages::run()?;
             patching::run()?;
-            outside::run()?;
+            tokens::run()?;
+            harden::run(false)?;
             rollback::run()?;
             crash::run(&points)
         }
-        _ => bail!("there is no trial `{name}`; there are pages, loop, rollback, crash, outside and all"),
+        _ => bail!(
+            "there is no trial `{name}`; there are pages, loop, tokens, harden, rollback, crash and all"
+        ),
     }
 }
 

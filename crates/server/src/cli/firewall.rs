@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use baseline::Network;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -21,6 +22,23 @@ pub enum FirewallCommand {
         /// Every address.
         #[arg(required = true)]
         addresses: Vec<String>,
+    },
+    /// Change who else may reach a server. Without a list, that list stays as it is.
+    Open {
+        /// The server.
+        server: String,
+        /// From where operators sign in by SSH; may be given several times.
+        #[arg(long = "admin", value_name = "NETWORK", conflicts_with = "no_admins")]
+        admins: Vec<Network>,
+        /// Name no network for SSH: it is open to everyone, rate-limited and shown in red.
+        #[arg(long)]
+        no_admins: bool,
+        /// From where tenants reach PostgreSQL; may be given several times.
+        #[arg(long = "tenant", value_name = "NETWORK", conflicts_with = "no_tenants")]
+        tenants: Vec<Network>,
+        /// No tenant reaches PostgreSQL.
+        #[arg(long)]
+        no_tenants: bool,
     },
     /// Bring one server's firewall in line now, and wait for it.
     Sync {
@@ -55,6 +73,13 @@ impl FirewallCommand {
                     println!("{}", in_words(&set["proof"]));
                 }
                 Ok(ExitCode::SUCCESS)
+            }
+            Self::Open { server, admins, no_admins, tenants, no_tenants } => {
+                let list = |named: Vec<Network>, none: bool| (none || !named.is_empty()).then_some(named);
+                let openings =
+                    json!({ "admins": list(admins, no_admins), "tenants": list(tenants, no_tenants) });
+                let _: Value = client.put(&format!("/servers/{server}/firewall"), openings).await?;
+                sync(&client, context, &server).await
             }
             Self::Sync { server } => sync(&client, context, &server).await,
         }

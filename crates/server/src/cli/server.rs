@@ -4,7 +4,7 @@ use std::{io::IsTerminal, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use base::{HostName, Release};
-use baseline::{Network, Service, SshPublicKey};
+use baseline::{Network, Service, SshPublicKey, Tenancy};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use wire::{Probe, UpgradeScope};
@@ -42,6 +42,12 @@ pub enum ServerCommand {
         /// From where operators may sign in by SSH; may be given several times.
         #[arg(long = "admin", value_name = "NETWORK")]
         admin_networks: Vec<Network>,
+        /// Many tenants share it.
+        #[arg(long)]
+        shared: bool,
+        /// From where tenants reach PostgreSQL; may be given several times.
+        #[arg(long = "tenant", value_name = "NETWORK")]
+        tenant_networks: Vec<Network>,
         /// A file with the public SSH key of an operator; may be given several times.
         #[arg(long = "ssh-key", value_name = "FILE")]
         ssh_keys: Vec<PathBuf>,
@@ -151,14 +157,25 @@ impl ServerCommand {
                 release,
                 service,
                 admin_networks,
+                shared,
+                tenant_networks,
                 ssh_keys,
                 time_zone,
                 detach,
             } => {
                 let operator_keys = ssh_keys.iter().map(read_key).collect::<Result<_, _>>()?;
                 let service = service.into();
-                let order =
-                    Order { name, provider, release, service, admin_networks, operator_keys, time_zone };
+                let order = Order {
+                    name,
+                    provider,
+                    release,
+                    service,
+                    tenancy: if shared { Tenancy::Shared } else { Tenancy::Dedicated },
+                    admin_networks,
+                    tenant_networks,
+                    operator_keys,
+                    time_zone,
+                };
                 return started(context, &client, client.post("/servers", order).await?, detach).await;
             }
             Self::Patch { name, all, plan, yes, detach, probe_limit, without_package_rollback } => {

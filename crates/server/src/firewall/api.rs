@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ControlPlaneAddresses, FirewallView};
+use super::{ControlPlaneAddresses, FirewallView, Openings};
 use crate::{
     app::App,
     hosts::api::body,
@@ -42,6 +42,15 @@ pub(crate) async fn set_addresses(
 ) -> ApiResult<ControlPlaneAddresses> {
     let entered = body(entered)?;
     Ok(Json(app.firewalls.set_addresses(&caller.actor(), &entered.addresses).await?))
+}
+
+pub(crate) async fn open(
+    State(app): State<App>,
+    ApiCaller(caller): ApiCaller,
+    Path(name): Path<String>,
+    openings: Result<Json<Openings>, JsonRejection>,
+) -> ApiResult<FirewallView> {
+    Ok(Json(app.firewalls.open(&caller.actor(), &name, body(openings)?).await?))
 }
 
 pub(crate) async fn sync(

@@ -18,6 +18,6 @@ mod store;
 mod sync;
 
 pub use addresses::{ControlPlaneAddresses, Proof};
-pub use service::{FirewallView, Firewalls};
+pub use service::{FirewallView, Firewalls, Openings};
 pub use standing::{Standing, State};
 pub use sync::FirewallSync;

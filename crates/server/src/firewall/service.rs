@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use base::{Clock, Problem, ServerId, Sha256};
-use baseline::{Baseline, Description};
+use baseline::{Baseline, Description, Network, Service};
 use sea_orm::DatabaseConnection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use wire::FirewallRule;
 
@@ -39,6 +39,31 @@ pub struct FirewallView {
     pub standing: Standing,
     /// Whether these are the rules that are described now.
     pub is_current: bool,
+}
+
+/// Who else may reach a server. What is not named stays as it is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Openings {
+    /// From where operators sign in by SSH; empty opens it to everyone, rate-limited.
+    pub admins: Option<Vec<Network>>,
+    /// From where tenants reach PostgreSQL.
+    pub tenants: Option<Vec<Network>>,
+}
+
+impl Openings {
+    fn in_words(&self, before: &Description) -> String {
+        let list = |networks: &[Network]| match networks {
+            [] => "nobody by name".to_owned(),
+            named => named.iter().map(Network::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let change = |what: &str, new: &Option<Vec<Network>>, was: &[Network]| {
+            new.as_ref().map(|new| format!("{what}: {} instead of {}", list(new), list(was)))
+        };
+        let admins = change("admins", &self.admins, &before.admin_networks);
+        let tenants = change("tenants", &self.tenants, &before.tenant_networks);
+        admins.into_iter().chain(tenants).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// The rules of a server, with the digest by which they are known.
@@ -130,6 +155,37 @@ impl Firewalls {
         }
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Changes who else may reach a server, and has its host follow.
+    pub async fn open(&self, actor: &Actor, name: &str, openings: Openings) -> Result<FirewallView, Problem> {
+        let server = self.servers.named(name).await?;
+        let cannot = |found: String| {
+            Problem::new("firewall.openings", format!("could not change who may reach `{name}`"))
+                .found(found)
+                .state("Nothing was changed")
+        };
+        if let Some(reason) = server.unmanaged_because() {
+            return Err(cannot(reason.to_owned()));
+        }
+        let text = server.baseline.as_deref().ok_or_else(|| cannot("it has no description".to_owned()))?;
+        let mut described: Description = serde_json::from_str(text)
+            .map_err(|error| cannot(format!("its description is unreadable: {error}")))?;
+        if openings.tenants.as_ref().is_some_and(|tenants| !tenants.is_empty())
+            && described.service != Service::Postgres
+        {
+            return Err(cannot("tenants have a way of their own into PostgreSQL only".to_owned()));
+        }
+        let detail = openings.in_words(&described);
+        described.admin_networks = openings.admins.unwrap_or(described.admin_networks);
+        described.tenant_networks = openings.tenants.unwrap_or(described.tenant_networks);
+        let checked = Baseline::try_from(described).map_err(|error| cannot(error.to_string()))?;
+        let kept = serde_json::to_string(&checked).map_err(|error| cannot(error.to_string()))?;
+        self.audit.record(actor, "firewall.open", name, Outcome::Begun, None, detail.clone()).await?;
+        let server = self.servers.change(server.id, move |server| server.baseline = Some(kept)).await?;
+        self.audit.record(actor, "firewall.open", name, Outcome::Done, None, detail).await?;
+        self.wake.notify_one();
+        self.of(&server).await?.ok_or_else(|| cannot("it is gone".to_owned()))
     }
 
     /// Every server that has a firewall of ours, by name.

@@ -1,7 +1,7 @@
 //! Ordering new servers.
 
 use base::{HostName, Problem, Release, RunId, ServerId};
-use baseline::{Baseline, Description, Network, Service, SshPublicKey};
+use baseline::{Baseline, Description, Network, Service, SshPublicKey, Tenancy};
 use serde::{Deserialize, Serialize};
 
 use super::{Origin, ProvisionPlan, Servers, provision::Provision};
@@ -26,6 +26,12 @@ pub struct Order {
     /// From where operators may sign in by SSH.
     #[serde(default)]
     pub admin_networks: Vec<Network>,
+    /// How many tenants share it.
+    #[serde(default)]
+    pub tenancy: Tenancy,
+    /// From where tenants reach PostgreSQL.
+    #[serde(default)]
+    pub tenant_networks: Vec<Network>,
     /// Who may sign in as root.
     #[serde(default)]
     pub operator_keys: Vec<SshPublicKey>,
@@ -66,8 +72,10 @@ impl Provisioning {
         let description = Description {
             host: order.name.clone(),
             service: order.service,
+            tenancy: order.tenancy,
             control_plane_addresses: addresses,
             admin_networks: order.admin_networks,
+            tenant_networks: order.tenant_networks,
             operator_keys: order.operator_keys,
             time_zone: order.time_zone,
         };

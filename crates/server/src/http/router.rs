@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
         .route("/feeds/refresh", post(exposure::api::refresh))
         .route("/firewall", get(firewall::api::show))
         .route("/firewall/addresses", put(firewall::api::set_addresses))
+        .route("/servers/{name}/firewall", put(firewall::api::open))
         .route("/servers/{name}/firewall/sync", post(firewall::api::sync))
         .route("/audit", get(audit::api::list))
         .route("/sign-in-links", post(access::api::issue_link))

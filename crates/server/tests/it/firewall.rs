@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use baseline::{Description, Service};
+use baseline::{Description, Service, Tenancy};
 use jiff::SignedDuration;
 use serde_json::json;
 use server::{
@@ -24,7 +24,9 @@ async fn described(app: &TestApp, name: &str) -> (Server, Arc<SimulatedHost>) {
         host: server.name.clone(),
         service: Service::Bare,
         control_plane_addresses: vec!["192.0.2.1".parse().unwrap()],
+        tenancy: Tenancy::Dedicated,
         admin_networks: Vec::new(),
+        tenant_networks: Vec::new(),
         operator_keys: Vec::new(),
         time_zone: "UTC".to_owned(),
     };

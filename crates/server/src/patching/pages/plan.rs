@@ -98,12 +98,17 @@ fn provision(plan: ProvisionPlan) -> PlanView {
         baseline::Service::Minio => "MinIO",
         baseline::Service::Postgres => "PostgreSQL",
     };
+    let tenancy = match plan.baseline.tenancy {
+        baseline::Tenancy::Dedicated => "one tenant alone",
+        baseline::Tenancy::Shared => "many tenants share it",
+    };
     PlanView {
         facts: vec![
             ("Makes", plan.name.to_string()),
             ("At", plan.provider),
             ("System", plan.release.to_string()),
             ("For", service.to_owned()),
+            ("Tenancy", tenancy.to_owned()),
             ("Time zone", plan.baseline.time_zone),
         ],
         ..PlanView::default()

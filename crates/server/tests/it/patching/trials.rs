@@ -257,6 +257,8 @@ fn provision() -> Box<dyn World> {
             provider: "simulated".to_owned(),
             release: order.release,
             baseline: baseline::Description {
+                tenancy: baseline::Tenancy::Dedicated,
+                tenant_networks: Vec::new(),
                 host: order.name,
                 service: order.service,
                 control_plane_addresses: vec![ADDRESS.parse().unwrap()],
