@@ -10,4 +10,4 @@ pub mod lab;
 pub mod vps;
 
 pub use error::ProviderError;
-pub use vps::{Capabilities, Host, HostSpec, HostState, Snapshot, SnapshotName, VpsProvider};
+pub use vps::{Capabilities, Host, HostSpec, HostState, Opening, Snapshot, SnapshotName, VpsProvider};

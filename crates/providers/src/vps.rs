@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use base::{HostName, Release};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,17 @@ pub struct Capabilities {
     pub snapshots: bool,
     /// A snapshot can be put back under the same host, name and addresses.
     pub restore_in_place: bool,
+    /// A firewall in front of each host.
+    pub firewall: bool,
+}
+
+/// An opening for incoming TCP in the firewall in front of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Opening {
+    /// The port.
+    pub port: u16,
+    /// For whom; a prefix of 0 is everyone of that family.
+    pub source: IpNet,
 }
 
 /// A host to be created.
@@ -180,6 +192,14 @@ pub trait VpsProvider: Send + Sync {
 
     /// Deletes a snapshot. One that is gone already is no error.
     async fn delete_snapshot(&self, host: &HostName, name: &SnapshotName) -> Result<(), ProviderError>;
+
+    /// The openings of the firewall in front of a host, sorted; none while it has none and everything
+    /// passes. `Refused` where the provider has no such thing.
+    async fn firewall(&self, host: &HostName) -> Result<Option<Vec<Opening>>, ProviderError>;
+
+    /// Lets these openings and no others through the firewall in front of a host, and returns when
+    /// they are in force. Connections that are open stay so.
+    async fn set_firewall(&self, host: &HostName, openings: &[Opening]) -> Result<(), ProviderError>;
 
     /// Deletes a host with its disk. One that is gone already is no error.
     async fn destroy(&self, name: &HostName) -> Result<(), ProviderError>;

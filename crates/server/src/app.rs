@@ -218,6 +218,7 @@ impl App {
         FirewallSync {
             firewalls: self.firewalls.clone(),
             agents: self.agents.clone(),
+            providers: self.resources.providers.clone(),
             audit: self.audit.clone(),
             clock: self.clock.clone(),
         }

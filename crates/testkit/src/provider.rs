@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use base::{Clock, HostName};
 use jiff::Timestamp;
 use providers::{
-    Capabilities, Host, HostSpec, HostState, ProviderError, Snapshot, SnapshotName, VpsProvider,
+    Capabilities, Host, HostSpec, HostState, Opening, ProviderError, Snapshot, SnapshotName, VpsProvider,
 };
 
 use crate::{DiskImage, HostBuilder, SimulatedHost};
@@ -35,6 +35,8 @@ pub enum ProviderCall {
     Restore,
     /// A snapshot is deleted.
     DeleteSnapshot,
+    /// The firewall in front of a host is set.
+    SetFirewall,
     /// A host is deleted.
     Destroy,
 }
@@ -75,6 +77,7 @@ struct Owned {
     ipv6: Ipv6Addr,
     created_at: Timestamp,
     user_data: String,
+    openings: Option<Vec<Opening>>,
     snapshots: Vec<(Snapshot, DiskImage)>,
 }
 
@@ -82,7 +85,7 @@ impl SimulatedProvider {
     /// A provider with snapshots and restore in place, and no hosts.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State {
-            capabilities: Capabilities { snapshots: true, restore_in_place: true },
+            capabilities: Capabilities { snapshots: true, restore_in_place: true, firewall: true },
             hosts: BTreeMap::new(),
             addresses_given: 0,
             unavailable: BTreeMap::new(),
@@ -171,6 +174,7 @@ impl State {
             ipv6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)),
             created_at: now,
             user_data,
+            openings: None,
             snapshots: Vec::new(),
             machine,
         };
@@ -307,6 +311,17 @@ impl VpsProvider for SimulatedProvider {
         })
     }
 
+    async fn firewall(&self, host: &HostName) -> Result<Option<Vec<Opening>>, ProviderError> {
+        Ok(self.lock().owned(host)?.openings.clone())
+    }
+
+    async fn set_firewall(&self, host: &HostName, openings: &[Opening]) -> Result<(), ProviderError> {
+        self.change(ProviderCall::SetFirewall, format!("set the firewall of `{host}`"), |state| {
+            state.owned(host)?.openings = Some(openings.to_vec());
+            Ok(())
+        })
+    }
+
     async fn destroy(&self, name: &HostName) -> Result<(), ProviderError> {
         self.change(ProviderCall::Destroy, format!("destroy `{name}`"), |state| {
             if let Some(owned) = state.hosts.remove(name) {
@@ -391,7 +406,11 @@ mod tests {
         provider.destroy(&name).await.expect("nothing to do");
         provider.delete_snapshot(&name, &snapshot("s1")).await.expect("nothing to do");
         provider.create(&spec(&name)).await.expect("created");
-        provider.set_capabilities(Capabilities { snapshots: false, restore_in_place: false });
+        provider.set_capabilities(Capabilities {
+            snapshots: false,
+            restore_in_place: false,
+            firewall: false,
+        });
         let refused = provider.take_snapshot(&name, &snapshot("s1")).await;
         assert!(matches!(refused, Err(ProviderError::Refused { .. })));
         let other = HostSpec { release: Release::Debian13, ..spec(&name) };

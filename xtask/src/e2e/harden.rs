@@ -103,6 +103,7 @@ pub fn run(sample: bool) -> Result<()> {
     }
     scan(&stage, shapes, &hosts)?;
     in_line(&stage, shapes.len())?;
+    behind_another(&stage, shapes, &hosts)?;
     one_down(&stage, &hosts)?;
     cut_off(&stage, &hosts)
 }
@@ -145,9 +146,20 @@ fn names(hosts: &[Host<'_>]) -> String {
     hosts.iter().map(|host| host.name).collect::<Vec<_>>().join(", ")
 }
 
-/// Scans all ports from every seat. A fast scan looks for what must not be there; a second look at
-/// the named ports tells exactly what is.
+/// Scans all ports from every seat, and tells.
 fn scan(stage: &Stage, shapes: &[Shape], hosts: &[Host<'_>]) -> Result<()> {
+    look(stage, shapes, hosts, true)?;
+    for seat in Seat::ALL {
+        let told: Vec<String> =
+            shapes.iter().map(|shape| format!("{} {:?}", shape.service, shape.open_to(seat))).collect();
+        println!("IPv4 and IPv6, all 65535 ports, from {}: exactly {}", seat.in_words(), told.join(", "));
+    }
+    Ok(())
+}
+
+/// Looks from every seat over both families. A fast scan of everything looks for what must not be
+/// there; a look at the named ports tells exactly what is.
+fn look(stage: &Stage, shapes: &[Shape], hosts: &[Host<'_>], everything: bool) -> Result<()> {
     for family in ["ipv4", "ipv6"] {
         let targets: Vec<String> = hosts
             .iter()
@@ -155,24 +167,36 @@ fn scan(stage: &Stage, shapes: &[Shape], hosts: &[Host<'_>]) -> Result<()> {
             .collect::<Result<_>>()?;
         let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         for seat in Seat::ALL {
-            let everything = open_ports(stage, seat.from(), &targets, "1-65535")?;
             let named = open_ports(stage, seat.from(), &targets, NAMED)?;
+            let all =
+                if everything { open_ports(stage, seat.from(), &targets, "1-65535")? } else { named.clone() };
             for (shape, target) in shapes.iter().zip(&targets) {
                 let expected = shape.open_to(seat);
-                let from = seat.in_words();
-                let (seen, found) = (&everything[*target], &named[*target]);
+                let (from, all, found) = (seat.in_words(), &all[*target], &named[*target]);
                 ensure!(
-                    *found == expected && seen.iter().all(|port| expected.contains(port)),
-                    "from {from} `{}` has {seen:?} of all and {found:?} of the named ports open over {family}, \
+                    *found == expected && all.iter().all(|port| expected.contains(port)),
+                    "from {from} `{}` has {all:?} of all and {found:?} of the named ports open over {family}, \
                      expected {expected:?}",
                     shape.name
                 );
             }
-            let told: Vec<String> =
-                shapes.iter().map(|shape| format!("{} {:?}", shape.service, shape.open_to(seat))).collect();
-            println!("{family}, all 65535 ports, from {}: exactly {}", seat.in_words(), told.join(", "));
         }
     }
+    Ok(())
+}
+
+/// With their own firewalls off, the one in front of the hosts lets in the same.
+fn behind_another(stage: &Stage, shapes: &[Shape], hosts: &[Host<'_>]) -> Result<()> {
+    for host in hosts {
+        host.exec("ufw disable")?;
+    }
+    look(stage, shapes, hosts, false)?;
+    println!("with UFW off on every host: the same ports, by the firewall in front");
+    for host in hosts {
+        stage.holdfast(&["firewall", "sync", host.name])?;
+        ensure!(host.exec("ufw status")?.contains("Status: active"), "`{}` has UFW off", host.name);
+    }
+    println!("synced: UFW is on again");
     Ok(())
 }
 
@@ -243,8 +267,14 @@ fn set(stage: &Stage, all: &[String]) -> Result<()> {
 
 /// Addresses that are not ours at all: whoever takes them on locks us out.
 fn cut_off(stage: &Stage, hosts: &[Host<'_>]) -> Result<()> {
-    let rules = |host: &Host<'_>| host.exec("ufw show added");
-    let before: Vec<String> = hosts.iter().map(rules).collect::<Result<_>>()?;
+    let rules = |host: &Host<'_>| -> Result<Vec<String>> {
+        let added = host.exec("ufw show added")?;
+        let mut lines: Vec<String> = added.lines().map(str::to_owned).collect();
+        // A rule that went and came back stands at the end.
+        lines.sort();
+        Ok(lines)
+    };
+    let before: Vec<Vec<String>> = hosts.iter().map(rules).collect::<Result<_>>()?;
     set(stage, &addresses(stage, FOREIGN)?)?;
     stage.until("the new addresses are refused", Duration::from_secs(120), || {
         Ok(firewalls(stage)?["control_plane"]["proof"]["proof"] == "shut_out")

@@ -143,6 +143,7 @@ pub fn traces() -> Result<BTreeSet<String>> {
     let links: Vec<&str> = links.lines().filter_map(|line| line.split_whitespace().next()).collect();
     look("link", links.join("\n"), &["labbr", "vb-", "lp-"]);
     look("namespace", command::output("ip", &["netns", "list"]).unwrap_or_default(), &["lp-"]);
+    look("firewall", command::output("nft", &["list", "tables"]).unwrap_or_default(), &["bridge holdfast-"]);
     look("mount", std::fs::read_to_string("/proc/mounts")?, &[stage::TRIALS]);
     look("loop device", command::output("losetup", &["-a"]).unwrap_or_default(), &["btrfs"]);
     // A zombie has ended and holds nothing; when it goes is up to the machine's first process.

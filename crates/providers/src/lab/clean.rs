@@ -15,6 +15,7 @@ use std::{
 use super::{
     Lab, REGISTRY, Settings,
     cgroup::{self, Group},
+    firewall,
     layout::{self, LabId, Layout},
     network, probe, storage,
 };
@@ -71,9 +72,15 @@ pub(crate) async fn wipe(layout: &Layout, id: &LabId) -> Result<(), ProviderErro
     for part in [layout.pool(), layout.records(), layout.repo()] {
         storage::Storage::Copy.delete(&part).await?;
     }
-    for file in
-        [layout.disk(id), layout.faults(), layout.mirror_lock(), layout.mirror_log(), layout.settings()]
-    {
+    for file in [
+        layout.disk(id),
+        layout.faults(),
+        layout.firewall(),
+        layout.firewall_lock(),
+        layout.mirror_lock(),
+        layout.mirror_log(),
+        layout.settings(),
+    ] {
         layout::remove_file(&file)?;
     }
     Ok(())
@@ -102,6 +109,7 @@ async fn take_down(id: &LabId) -> Result<(), ProviderError> {
     for name in probe::names_of(&id.probe_prefix()) {
         probe::remove(&name).await?;
     }
+    firewall::remove(id).await?;
     network::remove_bridge(id).await?;
     storage::take_down(id).await?;
     layout::remove_file(&Path::new(REGISTRY).join(id.as_str()))

@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use super::{
     Lab,
     cgroup::Group,
+    firewall,
     image::{Builder, Recipe},
     layout,
     record::{HostRecord, Phase, free_number},
     seed::Seed,
 };
-use crate::{Capabilities, Host, HostSpec, HostState, ProviderError, Snapshot, SnapshotName, VpsProvider};
+use crate::{
+    Capabilities, Host, HostSpec, HostState, Opening, ProviderError, Snapshot, SnapshotName, VpsProvider,
+};
 
 impl Lab {
     fn host(&self, record: &HostRecord) -> Host {
@@ -46,6 +49,7 @@ impl Lab {
             release: spec.release,
             number,
             phase: Phase::Building,
+            openings: None,
             created_at: Timestamp::now(),
         };
         record.write(&self.layout)?;
@@ -98,7 +102,7 @@ impl VpsProvider for Lab {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { snapshots: true, restore_in_place: true }
+        Capabilities { snapshots: true, restore_in_place: true, firewall: true }
     }
 
     async fn create(&self, spec: &HostSpec) -> Result<Host, ProviderError> {
@@ -229,6 +233,14 @@ impl VpsProvider for Lab {
         layout::remove_file(&self.taken_at(host, name))
     }
 
+    async fn firewall(&self, host: &HostName) -> Result<Option<Vec<Opening>>, ProviderError> {
+        self.openings(host)
+    }
+
+    async fn set_firewall(&self, host: &HostName, openings: &[Opening]) -> Result<(), ProviderError> {
+        self.set_openings(host, openings).await
+    }
+
     /// Deletes the host's snapshots with it.
     async fn destroy(&self, name: &HostName) -> Result<(), ProviderError> {
         let lock = layout::lock(self.layout.host_lock(name)).await?;
@@ -252,6 +264,7 @@ impl VpsProvider for Lab {
         layout::remove_file(&self.layout.record(name))?;
         layout::remove_file(&self.layout.host_lock(name))?;
         drop(lock);
-        Ok(())
+        // Its number goes to another host, and must not come with its openings.
+        firewall::raise(&self.layout, &self.settings.id).await
     }
 }

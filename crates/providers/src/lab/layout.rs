@@ -38,10 +38,15 @@ impl LabId {
         format!("labbr-{}", self.0)
     }
 
-    /// The name a host's container has on this machine. Its virtual cable is `vb-`
-    /// and this name, which must fit the kernel's 15 bytes or systemd hashes it.
+    /// The name a host's container has on this machine.
     pub(crate) fn machine(&self, number: u8) -> String {
         format!("{}-{number}", self.0)
+    }
+
+    /// A host's virtual cable, which systemd names after its container. It must fit the kernel's 15
+    /// bytes or systemd hashes it.
+    pub(crate) fn cable(&self, number: u8) -> String {
+        format!("vb-{}", self.machine(number))
     }
 
     /// The name every network namespace and probe cable of this lab begins with.
@@ -88,6 +93,16 @@ impl Layout {
     /// Whether the folder is a lab's, so that what is named like a lab's parts may be deleted.
     pub(crate) fn is_lab(&self, id: &LabId) -> bool {
         [self.lock(), self.settings(), self.disk(id)].iter().any(|file| file.exists())
+    }
+
+    /// The firewall in front of hosts, as it was last set.
+    pub(crate) fn firewall(&self) -> PathBuf {
+        self.state_dir.join("firewall.nft")
+    }
+
+    /// Held while it is set.
+    pub(crate) fn firewall_lock(&self) -> PathBuf {
+        self.state_dir.join("firewall.lock")
     }
 
     /// Which requests the mirror spoils on purpose.
@@ -262,7 +277,7 @@ mod tests {
         assert_eq!(id, LabId::of(Path::new("/var/lib/holdfast/lab")));
         assert_ne!(id, LabId::of(Path::new("/var/lib/holdfast/other")));
         assert!(id.bridge().len() <= 15);
-        assert!(format!("vb-{}", id.machine(254)).len() <= 15);
+        assert!(id.cable(254).len() <= 15);
         assert!(format!("{}249", id.probe_prefix()).len() <= 15);
         assert_eq!(id.as_str().parse(), Ok(id.clone()));
         assert!("../../x".parse::<LabId>().is_err());

@@ -24,6 +24,7 @@ mod doctor;
 mod driver;
 mod exec;
 mod fault;
+mod firewall;
 mod image;
 mod layout;
 mod mirror;
@@ -195,6 +196,7 @@ impl Lab {
         lab.repo().set_up().await?;
         doctor::raise_inotify_limit()?;
         lab.start_mirror().await?;
+        firewall::raise(&lab.layout, &lab.settings.id).await?;
         drop(lock);
         lab.finish_restores().await?;
         Ok(lab)

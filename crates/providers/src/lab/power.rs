@@ -111,7 +111,7 @@ impl Lab {
         }
         group.whole.kill().await?;
         if let Some(record) = HostRecord::find(&self.layout, host)? {
-            network::delete_link(&format!("vb-{}", self.settings.id.machine(record.number))).await?;
+            network::delete_link(&self.settings.id.cable(record.number)).await?;
         }
         Ok(())
     }

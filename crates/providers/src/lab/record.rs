@@ -10,7 +10,7 @@ use super::{
     layout::{self, Layout},
     network::HOST_NUMBERS,
 };
-use crate::{ProviderError, SnapshotName};
+use crate::{Opening, ProviderError, SnapshotName};
 
 /// How far the creation of a host has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub(crate) struct HostRecord {
     /// The last number of both its addresses.
     pub(crate) number: u8,
     pub(crate) phase: Phase,
+    /// What the firewall in front of it lets in; none while everything passes.
+    #[serde(default)]
+    pub(crate) openings: Option<Vec<Opening>>,
     pub(crate) created_at: Timestamp,
 }
 
@@ -85,6 +88,7 @@ mod tests {
             name: name.parse().unwrap(),
             release: Release::Debian12,
             number,
+            openings: None,
             phase: Phase::Ready,
             created_at: Timestamp::UNIX_EPOCH,
         }

@@ -62,7 +62,7 @@ pub async fn supervise(state_dir: &Path, host: &HostName) -> Result<(), Provider
         let status = run_once(&layout, &settings, &record, &group).await?;
         // nspawn killed from outside leaves its container behind; what is left goes now.
         group.container.kill().await?;
-        network::delete_link(&format!("vb-{}", settings.id.machine(record.number))).await?;
+        network::delete_link(&settings.id.cable(record.number)).await?;
         if status.code() != Some(REBOOT) {
             return Ok(());
         }

@@ -11,6 +11,7 @@
 
 mod addresses;
 pub mod api;
+mod front;
 pub mod pages;
 mod service;
 mod standing;

@@ -4,12 +4,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base::{Clock, Problem, RunId, ServerId};
 use futures::{StreamExt, stream};
+use providers::ProviderError;
 use wire::{AgentApi, AgentError, FailureKind, JobKey, JobState, Outcome as Done, Verb};
 
-use super::{Firewalls, Proof, Standing, State, service::Rules};
+use super::{
+    Firewalls, Proof, Standing, State,
+    front::{FrontFirewall, union},
+    service::Rules,
+};
 use crate::{
     audit::{Actor, Audit, Outcome},
     hosts::{Agents, Server},
+    providers::{Providers, provider_problem},
 };
 
 /// Between two passes when nothing wakes it.
@@ -38,6 +44,8 @@ pub struct FirewallSync {
     pub firewalls: Firewalls,
     /// The hosts.
     pub agents: Arc<dyn Agents>,
+    /// Who has firewalls in front of them.
+    pub providers: Providers,
     /// The trail.
     pub audit: Audit,
     /// The time.
@@ -155,7 +163,10 @@ impl FirewallSync {
         record
             .record_marked(&system, "firewall.sync", name, Outcome::Begun, format!("{mark} begun"), detail)
             .await?;
-        let (state, detail) = self.try_rules(&server, &rules).await;
+        let (state, detail) = match FrontFirewall::of(&self.providers, &server) {
+            None => self.try_rules(&server, &rules).await,
+            Some(front) => self.try_both(&front, &server, &rules).await,
+        };
         let was = (standing.state, standing.applied);
         standing.note(rules.digest, state, detail.clone(), self.clock.now());
         self.firewalls.note(&standing).await?;
@@ -170,6 +181,53 @@ impl FirewallSync {
             record.record(&system, "firewall.sync", name, outcome, None, detail).await?;
         }
         Ok(state)
+    }
+
+    /// With a firewall in front: what is open before or after is open meanwhile, so that neither
+    /// of the two shuts out who is already let in by the other.
+    async fn try_both(&self, front: &FrontFirewall, server: &Server, rules: &Rules) -> Ended {
+        let failed = |error: ProviderError| {
+            let detail = provider_problem("set the firewall in front of it", &error).to_string();
+            (if error.retryable() { State::Busy } else { State::Failed }, Some(detail))
+        };
+        let wanted = match front.wanted(&rules.rules) {
+            Ok(wanted) => wanted,
+            Err(detail) => return (State::Failed, Some(detail)),
+        };
+        let before = match front.present().await {
+            Ok(before) => before,
+            Err(error) => return failed(error),
+        };
+        if before.as_ref() != Some(&wanted)
+            && let Some(before) = &before
+            && let Err(error) = front.set(&union(before, &wanted)).await
+        {
+            return failed(error);
+        }
+        let (state, detail) = self.try_rules(server, rules).await;
+        let end = match state {
+            State::InLine => Some(&wanted),
+            // Also what was open before, or a host that returns could not be reached.
+            State::ShutOut | State::Failed | State::Waiting | State::Unreachable | State::Busy => {
+                before.as_ref()
+            }
+        };
+        match end {
+            Some(end) if before.as_ref() == Some(end) && state == State::InLine => (state, detail),
+            Some(end) => match front.set(end).await {
+                // Accepted is not in force: what is there is looked at.
+                Ok(()) => match front.present().await {
+                    Ok(present) if present.as_ref() == Some(end) => (state, detail),
+                    Ok(_) => {
+                        let words = "the firewall in front of it took the rules and has others";
+                        (State::Failed, Some(words.to_owned()))
+                    }
+                    Err(error) => failed(error),
+                },
+                Err(error) => failed(error),
+            },
+            None => (state, detail),
+        }
     }
 
     async fn try_rules(&self, server: &Server, rules: &Rules) -> Ended {

@@ -388,7 +388,11 @@ async fn every_fault_comes_to_its_end() {
 async fn without_snapshots_it_says_so_and_goes_back_by_packages_only() {
     for (stuck, fault) in [(false, Fault::ProbeFails), (true, Fault::RestoreImpossible)] {
         let mut app = TestApp::new().await;
-        app.provider.set_capabilities(Capabilities { snapshots: false, restore_in_place: false });
+        app.provider.set_capabilities(Capabilities {
+            snapshots: false,
+            restore_in_place: false,
+            firewall: false,
+        });
         let (server, host) = app.server(web()).await;
         let plan = app.plan(&server).await;
         assert!(plan.ways_back()[1].starts_with("no disk snapshot: "), "{:?}", plan.ways_back());

@@ -43,7 +43,11 @@ async fn snapshot_and_packages_are_dropped_after_a_week() {
 #[tokio::test(flavor = "multi_thread")]
 async fn packages_are_dropped_without_a_snapshot_and_by_a_host_that_was_away() {
     let app = TestApp::new().await;
-    app.provider.set_capabilities(Capabilities { snapshots: false, restore_in_place: false });
+    app.provider.set_capabilities(Capabilities {
+        snapshots: false,
+        restore_in_place: false,
+        firewall: false,
+    });
     let (server, host) = app.server(HostBuilder::debian12("web-3")).await;
     let run = app.patch(&app.plan(&server).await).await;
     app.settle(run).await;
