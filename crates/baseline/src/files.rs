@@ -1,6 +1,8 @@
 //! The files a baseline writes, each with its reason. They hold no secret and are the
 //! same on every host, so that a digest proves them.
 
+use wire::{Posture, RepairFile};
+
 use crate::{Baseline, sshd, updaters};
 
 /// One file.
@@ -39,6 +41,28 @@ impl Baseline {
                 "needrestart lists services and leaves restarting them to a run",
             ),
         ]
+    }
+}
+
+impl Baseline {
+    /// The files that a host has to be given back: missing or changed ones.
+    pub fn files_to_repair(&self, posture: &Posture) -> Vec<RepairFile> {
+        let files = self.files().into_iter();
+        let differs = |file: &BaselineFile| posture.files.get(file.path) != Some(&file.sha256());
+        let repair = |file: BaselineFile| RepairFile {
+            path: file.path.to_owned(),
+            mode: file.mode,
+            contents: file.contents,
+        };
+        files.filter(differs).map(repair).collect()
+    }
+
+    /// The units that run by themselves and must not.
+    pub fn units_to_mask(&self, posture: &Posture) -> Vec<String> {
+        let units = posture.updaters.iter().filter(|(unit, state)| {
+            updaters::UPDATER_UNITS.contains(&unit.as_str()) && !updaters::is_quiet(state)
+        });
+        units.map(|(unit, _)| unit.clone()).collect()
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{
     exposure::{Acceptances, Exposure, Feeds},
     firewall::{FirewallSync, Firewalls},
     hosts::{
-        Agents, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Provision, Provisioning, Regions,
-        Servers, Watch, Welcome,
+        Agents, Drifts, Enrolments, HttpsAgents, Inventories, LocalAgent, Origin, Outside, Provision,
+        Provisioning, Regions, Servers, Watch, Welcome,
     },
     patching::{Keepsakes, Ledger, Patch, Patching, Reboot, Receipts, Resources, Rollback, RunTable},
     providers::Providers,
@@ -56,6 +56,10 @@ pub struct App {
     pub feeds: Feeds,
     /// Firewalls.
     pub firewalls: Firewalls,
+    /// What differs on hosts.
+    pub drifts: Drifts,
+    /// What was changed on them outside of runs.
+    pub outside: Outside,
     /// Runs.
     pub patching: Patching,
     /// What the steps of runs reach.
@@ -150,6 +154,15 @@ impl App {
             receipts: Receipts::new(&vault, runs.clone()),
             runs: runs.clone(),
         };
+        let drifts = Drifts::new(
+            db.clone(),
+            clock.clone(),
+            audit.clone(),
+            servers.clone(),
+            agents.clone(),
+            firewalls.clone(),
+        );
+        let outside = Outside::new(db.clone(), clock.clone(), audit.clone(), runs.clone());
         let provision =
             Provision { resources: resources.clone(), regions: regions.clone(), welcome: welcome.clone() };
         let engine = Arc::new(Engine::new(
@@ -193,6 +206,8 @@ impl App {
             exposure,
             feeds,
             firewalls,
+            drifts,
+            outside,
             patching,
             resources,
             welcome,
@@ -213,6 +228,17 @@ impl App {
         self.servers.add(base::ServerId::new(), name, "none", Origin::ThisMachine).await.map(drop)
     }
 
+    /// Keeps what is known of servers fresh.
+    pub fn watch(&self) -> Watch {
+        Watch {
+            servers: self.servers.clone(),
+            agents: self.agents.clone(),
+            inventories: self.inventories.clone(),
+            outside: self.outside.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// Brings firewalls in line.
     pub fn firewall_sync(&self) -> FirewallSync {
         FirewallSync {
@@ -226,13 +252,8 @@ impl App {
 
     /// Starts every reconciler and the engine. They end with the process.
     pub fn start(&self) {
-        let watch = Watch {
-            servers: self.servers.clone(),
-            agents: self.agents.clone(),
-            inventories: self.inventories.clone(),
-            clock: self.clock.clone(),
-        };
-        tokio::spawn(watch.serve());
+        tokio::spawn(self.watch().serve());
+        tokio::spawn(self.drifts.clone().serve());
         tokio::spawn(self.patching.engine().clone().serve(std::future::pending()));
         tokio::spawn(Keepsakes(self.resources.clone()).serve());
         tokio::spawn(self.clone().watch_acceptances());

@@ -15,6 +15,8 @@ pub struct DiskImage(pub(crate) Disk);
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     pub packages: Vec<Package>,
+    /// When they were last changed; none for a host that cannot tell.
+    pub packages_at: Option<Timestamp>,
     /// What apt's lists offer: the archive as of the last refresh.
     pub lists: Vec<Update>,
     pub lists_updated_at: Option<Timestamp>,

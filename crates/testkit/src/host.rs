@@ -126,7 +126,10 @@ impl SimulatedHost {
     /// If the version is not one that dpkg would take.
     pub fn set_version(&self, name: &str, version: &str) {
         let version: wire::PackageVersion = version.parse().expect("a package version");
-        for package in self.lock().disk.packages.iter_mut().filter(|p| p.name.as_str() == name) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.disk.packages_at = Some(now);
+        for package in state.disk.packages.iter_mut().filter(|p| p.name.as_str() == name) {
             package.version = version.clone();
             package.source_version = version.clone();
         }
@@ -244,6 +247,7 @@ impl AgentApi for SimulatedHost {
             agent_version: AGENT_VERSION.to_owned(),
             protocol: limits::PROTOCOL,
             boot_id: state.boot_id.clone(),
+            packages_at: state.disk.packages_at,
         })
     }
 

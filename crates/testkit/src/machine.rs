@@ -106,6 +106,7 @@ impl Machine {
                 }
                 done
             }
+            Verb::Repair { files, masked_units } => Ok(self.work(now).repair(files, masked_units)),
             Verb::KeepFirewall { set } => self.work(now).keep_firewall(set),
             Verb::RunProbes { probes } => self.work(now).run_probes(probes),
             Verb::Reboot { boot_id } => Ok(self.reboot(name, boot_id, now)),

@@ -102,6 +102,7 @@ impl HostBuilder {
             stale_units: BTreeSet::new(),
             boots: true,
             free_bytes: 10_000_000_000,
+            packages_at: None,
             posture: Posture::default(),
             firewall: Vec::new(),
             firewall_trial: None,

@@ -1,10 +1,11 @@
 //! What each verb does to a simulated host's disk. The order is the real one: look,
 //! refuse with nothing changed, then act.
 
+use base::Sha256;
 use jiff::Timestamp;
 use wire::{
     Failure, FailureKind, FirewallRule, JobKey, Outcome, PackageChange, PackageStatus, PendingUpdate, Probe,
-    Purpose, UpgradePlan, UpgradeScope,
+    Purpose, RepairFile, UpgradePlan, UpgradeScope,
 };
 
 use crate::{
@@ -55,6 +56,17 @@ pub(crate) fn pending(disk: &Disk) -> Vec<PendingUpdate> {
 }
 
 impl Work<'_> {
+    pub(crate) fn repair(&mut self, files: &[RepairFile], units: &[String]) -> Outcome {
+        let posture = &mut self.disk.posture;
+        for file in files {
+            posture.files.insert(file.path.clone(), Sha256::of(file.contents.as_bytes()));
+        }
+        for unit in units {
+            posture.updaters.insert(unit.clone(), "masked".to_owned());
+        }
+        Outcome::Done
+    }
+
     pub(crate) fn set_firewall(&mut self, set: &JobKey, rules: &[FirewallRule]) -> Done {
         if !rules.iter().any(|rule| rule.purpose == Purpose::Agent) {
             return failed(FailureKind::Impossible, "no rule lets the control plane in");

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use base::Redacted;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Inventory, JobKey, JobStatus, Posture, Verb};
@@ -17,6 +18,10 @@ pub struct Hello {
     pub protocol: u16,
     /// `/proc/sys/kernel/random/boot_id`: new at every boot, also in a container.
     pub boot_id: String,
+    /// When dpkg last changed its status, if that can be told: tells a change of packages without
+    /// an inventory.
+    #[serde(default)]
+    pub packages_at: Option<Timestamp>,
 }
 
 /// What an agent does for the control plane.

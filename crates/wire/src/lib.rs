@@ -30,4 +30,4 @@ pub use packages::{
     UpgradePlan, UpgradeScope,
 };
 pub use posture::{FirewallReport, Posture};
-pub use verb::{Outcome, Probe, Verb};
+pub use verb::{Outcome, Probe, RepairFile, Verb};

@@ -61,6 +61,13 @@ pub enum Verb {
         /// The job that set it.
         set: JobKey,
     },
+    /// Puts files and units of the baseline back as they should be.
+    Repair {
+        /// Files to be written, each one that every baseline has.
+        files: Vec<RepairFile>,
+        /// Units that must not run by themselves.
+        masked_units: Vec<String>,
+    },
     /// Asks the services that matter whether they work.
     RunProbes {
         /// What to ask.
@@ -81,9 +88,21 @@ impl Verb {
             Self::Reboot { .. } => "reboot",
             Self::SetFirewall { .. } => "set_firewall",
             Self::KeepFirewall { .. } => "keep_firewall",
+            Self::Repair { .. } => "repair",
             Self::RunProbes { .. } => "run_probes",
         }
     }
+}
+
+/// A file as it should be. Its owner is root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairFile {
+    /// Where it is.
+    pub path: String,
+    /// Permission bits.
+    pub mode: u16,
+    /// All of its contents.
+    pub contents: String,
 }
 
 /// One question to a service.

@@ -32,6 +32,7 @@ impl AgentApi for LocalAgent {
             agent_version: crate::VERSION.to_owned(),
             protocol: limits::PROTOCOL,
             boot_id: observe::boot_id(),
+            packages_at: observe::packages_at(),
         })
     }
 

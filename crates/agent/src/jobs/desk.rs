@@ -178,6 +178,7 @@ fn changes_the_host(verb: &Verb) -> bool {
         | Verb::RestorePackages { .. }
         | Verb::DropStaged { .. }
         | Verb::SetFirewall { .. }
+        | Verb::Repair { .. }
         | Verb::Reboot { .. } => true,
     }
 }

@@ -22,6 +22,6 @@ pub use boot::boot_id;
 pub use firewall::firewall;
 pub use inventory::{ObserveError, inventory};
 pub use mapped_files::{StaleProcesses, core_units};
-pub use packages::{Recorded, recorded};
+pub use packages::{Recorded, packages_at, recorded};
 pub use posture::posture;
 pub use services::{running_services, unit_is_active};

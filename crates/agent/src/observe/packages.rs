@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use wire::{Package, PackageHealth, PackageName, PackageStatus, PackageVersion, limits};
 
 use super::{ObserveError, text};
@@ -102,6 +103,12 @@ pub(super) async fn health() -> Result<PackageHealth, ObserveError> {
     let audit =
         audit.out.lines().filter(|line| !line.trim().is_empty()).take(500).map(str::to_owned).collect();
     Ok(PackageHealth { audit, interrupted })
+}
+
+/// When dpkg last changed its status, by the host's clock.
+pub fn packages_at() -> Option<Timestamp> {
+    let changed = std::fs::metadata("/var/lib/dpkg/status").and_then(|status| status.modified());
+    Timestamp::try_from(changed.ok()?).ok()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod prove;
 mod reboot;
 mod record;
 mod refresh_lists;
+mod repair;
 mod reserve;
 mod restart;
 mod restore_packages;
@@ -67,6 +68,9 @@ pub async fn perform(job: &Job, verb: &Verb) -> Result<Done, Failure> {
             set_firewall::perform(job, rules, *undo_after).await.map(Done::from)
         }
         Verb::KeepFirewall { set } => keep_firewall::perform(job, set).await.map(Done::from),
+        Verb::Repair { files, masked_units } => {
+            repair::perform(job, files, masked_units).await.map(Done::from)
+        }
         Verb::RunProbes { probes } => run_probes::perform(job, probes).await.map(Done::from),
     }
 }

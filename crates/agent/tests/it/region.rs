@@ -155,7 +155,7 @@ struct Canned {
 #[async_trait]
 impl AgentApi for Canned {
     async fn hello(&self) -> Result<Hello, AgentError> {
-        Ok(Hello { agent_version: "test".into(), protocol: 1, boot_id: "boot".into() })
+        Ok(Hello { agent_version: "test".into(), protocol: 1, boot_id: "boot".into(), packages_at: None })
     }
 
     async fn inventory(&self) -> Result<Inventory, AgentError> {

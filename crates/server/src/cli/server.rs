@@ -97,6 +97,17 @@ pub enum ServerCommand {
         #[arg(long)]
         detach: bool,
     },
+    /// Show how the host differs from its description, and what was changed outside of runs.
+    Drift {
+        /// Its name.
+        name: String,
+        /// Look at the host now instead of showing what the daily look has found.
+        #[arg(long)]
+        look: bool,
+        /// Bring the host back: files, units and firewall.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Observe it now.
     Refresh {
         /// Its name.
@@ -214,6 +225,14 @@ impl ServerCommand {
                 let run = client.post(&format!("/servers/{name}/rollback"), Value::Null).await?;
                 return started(context, &client, run, detach).await;
             }
+            Self::Drift { name, look, repair } => {
+                if repair {
+                    let _: Value = client.post(&format!("/servers/{name}/repair"), Value::Null).await?;
+                } else if look {
+                    let _: Value = client.post(&format!("/servers/{name}/drift"), Value::Null).await?;
+                }
+                drift(context, &client.get(&format!("/servers/{name}/drift")).await?);
+            }
             Self::Refresh { name } => {
                 show(context, client.post(&format!("/servers/{name}/refresh"), Value::Null).await?);
             }
@@ -299,6 +318,33 @@ pub fn print_plan(plan: &PatchPlan) {
     println!("{} packages, {:.1} MB to download", rows.len(), plan.upgrade.download_bytes as f64 / 1e6);
     for way in plan.ways_back() {
         println!("way back: {way}");
+    }
+}
+
+fn drift(context: &Context, seen: &Value) {
+    if context.json {
+        table::json(seen);
+        return;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
+    match seen["drift"]["deviations"].as_array() {
+        None => println!("Nobody has looked yet; `--look` does."),
+        Some(none) if none.is_empty() => println!("As described."),
+        Some(deviations) => {
+            let rows: Vec<_> = deviations
+                .iter()
+                .map(|deviation| {
+                    ["severity", "item", "expected", "found"].map(|name| text(&deviation[name])).to_vec()
+                })
+                .collect();
+            table::print(&["", "what", "described", "found"], &rows);
+        }
+    }
+    for change in seen["outside"].as_array().into_iter().flatten() {
+        let packages = change["packages"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let rebooted = (change["rebooted"] == Value::Bool(true)).then_some("rebooted");
+        let what: Vec<&str> = rebooted.into_iter().chain(packages).collect();
+        println!("outside of runs, {}: {}", text(&change["noticed_at"]), what.join(", "));
     }
 }
 

@@ -14,6 +14,7 @@ impl MigratorTrait for Migrator {
             Box::new(PackageLists),
             Box::new(Acceptance),
             Box::new(Firewall),
+            Box::new(Drift),
         ]
     }
 }
@@ -153,6 +154,40 @@ impl MigrationTrait for Firewall {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for name in ["firewall", "control_plane_addresses"] {
+            manager.drop_table(Table::drop().table(name).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What differs on hosts, and what was changed there outside of runs.
+struct Drift;
+
+impl MigrationName for Drift {
+    fn name(&self) -> &str {
+        "m0006_drift"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Drift {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let drift = table("drift").col(key("server")).col(text("body")).to_owned();
+        manager.create_table(drift).await?;
+        let outside = table("outside_change")
+            .col(big_pk_auto("number"))
+            .col(string("server"))
+            .col(big_integer("at"))
+            .col(text("body"))
+            .to_owned();
+        manager.create_table(outside).await?;
+        let by_server =
+            Index::create().name("outside_change_by_server").table("outside_change").col("server").to_owned();
+        manager.create_index(by_server).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for name in ["outside_change", "drift"] {
             manager.drop_table(Table::drop().table(name).to_owned()).await?;
         }
         Ok(())

@@ -243,9 +243,7 @@ impl Rules {
     /// The rules of a server under these addresses; none for one without a readable
     /// description.
     pub fn of(server: &Server, addresses: &[IpAddr]) -> Option<Self> {
-        let mut description: Description = serde_json::from_str(server.baseline.as_deref()?).ok()?;
-        description.control_plane_addresses = addresses.to_vec();
-        let baseline = Baseline::try_from(description).ok()?;
+        let baseline = server.described(addresses)?;
         let rules: Vec<FirewallRule> = baseline.firewall().into_iter().map(FirewallRule::from).collect();
         let digest = Sha256::of(&serde_json::to_vec(&rules).ok()?);
         Some(Self { rules, digest })

@@ -8,7 +8,7 @@ use base::{Problem, RunId};
 use serde::{Deserialize, Serialize};
 use wire::Probe;
 
-use super::{Order, Server};
+use super::{Drift, Order, OutsideChange, Server};
 use crate::{
     app::App,
     audit::Outcome,
@@ -83,4 +83,38 @@ pub(crate) async fn set_probes(
     let detail = format!("{} probes", probes.len());
     app.audit.record(&caller.actor(), "server.probes", &name, Outcome::Begun, None, detail).await?;
     Ok(Json(app.servers.change(server.id, move |server| server.probes = probes).await?))
+}
+
+/// What differs on a server, and what was changed there outside of runs.
+#[derive(Debug, Serialize)]
+pub struct ServerDrift {
+    /// What differed when it was last looked at; none if it never was.
+    pub drift: Option<Drift>,
+    /// What was changed outside of runs, newest first.
+    pub outside: Vec<OutsideChange>,
+}
+
+/// Changes outside of runs that one answer carries.
+const OUTSIDE: u64 = 50;
+
+pub(crate) async fn drift(
+    State(app): State<App>,
+    _: ApiCaller,
+    Path(name): Path<String>,
+) -> ApiResult<ServerDrift> {
+    let server = app.servers.named(&name).await?;
+    let outside = app.outside.of(&server, OUTSIDE).await?;
+    Ok(Json(ServerDrift { drift: app.drifts.of(&server).await?, outside }))
+}
+
+pub(crate) async fn look(State(app): State<App>, _: ApiCaller, Path(name): Path<String>) -> ApiResult<Drift> {
+    Ok(Json(app.drifts.look(&app.servers.named(&name).await?).await?))
+}
+
+pub(crate) async fn repair(
+    State(app): State<App>,
+    ApiCaller(caller): ApiCaller,
+    Path(name): Path<String>,
+) -> ApiResult<Drift> {
+    Ok(Json(app.drifts.repair(&caller.actor(), &app.servers.named(&name).await?).await?))
 }

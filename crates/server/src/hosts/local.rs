@@ -21,6 +21,7 @@ impl AgentApi for LocalAgent {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: limits::PROTOCOL,
             boot_id: boot_id.trim().to_owned(),
+            packages_at: agent::observe::packages_at(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod agents;
 pub mod api;
+mod drift;
 mod enrolment;
 mod facts;
 mod inventories;
@@ -17,6 +18,7 @@ mod store;
 mod watch;
 
 pub use agents::{Agents, HttpsAgents};
+pub use drift::{Drift, Drifts, Outside, OutsideChange};
 pub use enrolment::Enrolments;
 pub use facts::Facts;
 pub use inventories::{Inventories, Rejudged};

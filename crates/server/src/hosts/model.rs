@@ -1,8 +1,9 @@
 //! What a server is.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::{HostName, InventoryId, Release, ServerId, Sha256};
+use baseline::{Baseline, Description};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// What it should look like, with the control plane calling from these addresses; none for
+    /// one without a description.
+    pub fn described(&self, control_plane: &[IpAddr]) -> Option<Baseline> {
+        let mut description: Description = serde_json::from_str(self.baseline.as_deref()?).ok()?;
+        description.control_plane_addresses = control_plane.to_vec();
+        Baseline::try_from(description).ok()
+    }
+
     /// Whether runs may change this server.
     pub fn is_managed(&self) -> bool {
         self.origin != Origin::ThisMachine && self.state == ServerState::Enrolled

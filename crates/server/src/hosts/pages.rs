@@ -8,11 +8,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use base::Problem;
+use baseline::{Deviation, Severity};
 use runs::{Outcome, Status};
 use serde::Deserialize;
 use wire::{Inventory, PendingUpdate};
 
-use super::{Server, ServerState};
+use super::{Drift, Server, ServerState};
 use crate::{
     app::App,
     exposure::pages::{AcceptForm, FindingsView, findings_view, notes},
@@ -25,6 +26,8 @@ use facts::Fact;
 const UPDATES: usize = 200;
 /// Runs that the page of a server lists.
 const RUNS: u64 = 10;
+/// Changes outside of runs that the page of a server lists.
+const OUTSIDE: u64 = 10;
 
 /// Which part of the list.
 #[derive(Debug, Default, Deserialize)]
@@ -108,6 +111,8 @@ struct ServerPage {
     blocked: Option<&'static str>,
     open_run: Option<String>,
     has_firewall: bool,
+    drift: Option<DriftView>,
+    outside: Vec<(When, String)>,
     undo: Option<RunRow>,
     facts: Vec<Fact>,
     findings: Result<FindingsView, ProblemBox>,
@@ -133,7 +138,11 @@ pub(crate) async fn show(
     if let Some(firewall) = &firewall {
         page.facts.push(facts::firewall(firewall));
         page.has_firewall = true;
+        page.drift = Some(DriftView::of(app.drifts.of(&server).await?, &page.frame));
     }
+    let outside = app.outside.of(&server, OUTSIDE).await?;
+    page.outside =
+        outside.iter().map(|change| (page.frame.when(change.noticed_at), change.in_words())).collect();
     Ok(rendered(&page))
 }
 
@@ -159,6 +168,8 @@ impl ServerPage {
             fault: server.last_fault.clone(),
             blocked: server.unmanaged_because(),
             has_firewall: false,
+            drift: None,
+            outside: Vec::new(),
             open_run: open.map(|run| run.record.id.to_string()),
             undo: undo.map(row),
             facts: facts::of(server, inventory.as_ref(), &frame),
@@ -182,6 +193,37 @@ impl ServerPage {
     fn more_updates(&self) -> usize {
         self.updates_in_all - self.updates.len()
     }
+}
+
+/// What differs on a server, as its page shows it.
+struct DriftView {
+    looked: Option<When>,
+    deviations: Vec<Deviation>,
+}
+
+impl DriftView {
+    fn of(drift: Option<Drift>, frame: &Frame) -> Self {
+        let looked = drift.as_ref().map(|drift| frame.when(drift.looked_at));
+        Self { looked, deviations: drift.map(|drift| drift.deviations).unwrap_or_default() }
+    }
+}
+
+pub(crate) async fn look(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    _: Confirmed<Nothing>,
+) -> Result<Response, PageProblem> {
+    app.drifts.look(&app.servers.named(&name).await?).await?;
+    Ok(Redirect::to(&format!("/servers/{name}#drift")).into_response())
+}
+
+pub(crate) async fn repair(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    form: Confirmed<Nothing>,
+) -> Result<Response, PageProblem> {
+    app.drifts.repair(&form.who.actor(), &app.servers.named(&name).await?).await?;
+    Ok(Redirect::to(&format!("/servers/{name}#drift")).into_response())
 }
 
 pub(crate) async fn refresh(

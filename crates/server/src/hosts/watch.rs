@@ -3,10 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::Clock;
+use base::{Clock, Problem};
 use futures::{StreamExt, stream};
+use wire::{AgentApi, Hello};
 
-use super::{Agents, Inventories, Server, ServerState, Servers};
+use super::{Agents, Inventories, Outside, Server, ServerState, Servers};
 
 /// Between two passes. A host that went silent is shown as such within a minute.
 const PASS: Duration = Duration::from_secs(30);
@@ -26,6 +27,8 @@ pub struct Watch {
     pub agents: Arc<dyn Agents>,
     /// Where inventories go.
     pub inventories: Inventories,
+    /// Notices what no run explains.
+    pub outside: Outside,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -59,9 +62,7 @@ impl Watch {
             }
         };
         let outcome = match agent.hello().await {
-            Ok(hello) if self.is_due(&server, &hello.boot_id) => {
-                self.inventories.collect(&server, &*agent).await.map(drop)
-            }
+            Ok(hello) if self.is_due(&server, &hello) => self.collect(&server, &*agent).await,
             Ok(_) => self.servers.seen(server.id, None).await,
             Err(error) => self.servers.seen(server.id, Some(error.to_string())).await,
         };
@@ -70,11 +71,21 @@ impl Watch {
         }
     }
 
-    fn is_due(&self, server: &Server, boot_id: &str) -> bool {
+    async fn collect(&self, server: &Server, agent: &dyn AgentApi) -> Result<(), Problem> {
+        let before = self.inventories.newest(server.id).await?;
+        let (_, after) = self.inventories.collect(server, agent).await?;
+        match before.filter(|_| server.is_managed()) {
+            Some(before) => self.outside.compare(server, &before, &after).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn is_due(&self, server: &Server, hello: &Hello) -> bool {
         // A run collects for itself, at the moments that matter to it.
         !server.in_maintenance
             && server.facts.as_ref().is_none_or(|facts| {
-                facts.boot_id != boot_id
+                facts.boot_id != hello.boot_id
+                    || hello.packages_at.is_some_and(|at| at > facts.collected_at)
                     || self.clock.now().duration_since(facts.collected_at).unsigned_abs() > INVENTORY_AGE
             })
     }

@@ -21,6 +21,8 @@ pub fn router(app: App) -> Router {
         .route("/servers", get(hosts::api::list).post(hosts::api::provision))
         .route("/servers/{name}", get(hosts::api::show).delete(hosts::api::destroy))
         .route("/servers/{name}/refresh", post(hosts::api::refresh))
+        .route("/servers/{name}/drift", get(hosts::api::drift).post(hosts::api::look))
+        .route("/servers/{name}/repair", post(hosts::api::repair))
         .route("/servers/{name}/probes", post(hosts::api::set_probes))
         .route("/servers/{name}/findings", get(exposure::api::findings))
         .route("/servers/{name}/history", get(exposure::api::history))

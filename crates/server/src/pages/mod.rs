@@ -56,6 +56,8 @@ pub fn router() -> Router<App> {
         .route("/settings", get(firewall::pages::show))
         .route("/settings/addresses", post(firewall::pages::set_addresses))
         .route("/servers/{name}/firewall", post(firewall::pages::sync))
+        .route("/servers/{name}/drift", post(hosts::pages::look))
+        .route("/servers/{name}/repair", post(hosts::pages::repair))
         .route("/audit", get(audit::pages::list))
         .route("/assets/{name}", get(assets::serve))
         .fallback(problem::not_found)

@@ -116,6 +116,7 @@ fn in_words(verb: &Verb) -> &'static str {
         Verb::Reboot { .. } => "reboot",
         Verb::SetFirewall { .. } => "change its firewall",
         Verb::KeepFirewall { .. } => "keep its new firewall",
+        Verb::Repair { .. } => "repair it",
         Verb::RunProbes { .. } => "probe its services",
     }
 }
