@@ -66,6 +66,8 @@ pub enum Verb {
         /// What to ask.
         probes: Vec<Probe>,
     },
+    /// Has the host ask now for the certificate it should have, as its timer does.
+    CheckCertificate,
 }
 
 impl Verb {
@@ -82,6 +84,7 @@ impl Verb {
             Self::SetFirewall { .. } => "set_firewall",
             Self::KeepFirewall { .. } => "keep_firewall",
             Self::RunProbes { .. } => "run_probes",
+            Self::CheckCertificate => "check_certificate",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Trials on real hosts, each a black box: the built programs, driven from outside.
 
 mod browser;
+mod certificates;
 mod crash;
 mod host;
 mod outside;
@@ -30,6 +31,7 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     occupy()?;
     packages::install(packages::LAB)?;
     packages::install(packages::TRIALS)?;
+    packages::install(packages::AUTHORITIES)?;
     command::build()?;
     feeds()?;
     let points = match options {
@@ -44,14 +46,18 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
         "rollback" => rollback::run(),
         "crash" => crash::run(&points),
         "outside" => outside::run(),
+        "certificates" => certificates::run(),
         "all" => {
             pages::run()?;
             patching::run()?;
             outside::run()?;
             rollback::run()?;
+            certificates::run()?;
             crash::run(&points)
         }
-        _ => bail!("there is no trial `{name}`; there are pages, loop, rollback, crash, outside and all"),
+        _ => bail!(
+            "there is no trial `{name}`; there are pages, loop, rollback, crash, outside, certificates and all"
+        ),
     }
 }
 

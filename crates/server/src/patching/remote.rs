@@ -117,6 +117,7 @@ fn in_words(verb: &Verb) -> &'static str {
         Verb::SetFirewall { .. } => "change its firewall",
         Verb::KeepFirewall { .. } => "keep its new firewall",
         Verb::RunProbes { .. } => "probe its services",
+        Verb::CheckCertificate => "check its certificate",
     }
 }
 
