@@ -131,7 +131,7 @@ mod tests {
     async fn server(serial: &[u8], opening: Opening) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["web-1.example.org".to_owned()]).unwrap();
-        params.serial_number = Some(rcgen::SerialNumber::from(serial));
+        params.serial_number = Some(rcgen::SerialNumber::from(serial.to_vec()));
         let chain = vec![params.self_signed(&key).unwrap().der().clone()];
         let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

@@ -176,6 +176,8 @@ impl Certificates {
         };
         let renew_at = renew_at.unwrap_or_else(|| renewal::by_lifetime(leaf.not_before, leaf.not_after));
         let detail = format!("{}, serial {}, until {}", certificate.name, leaf.serial, leaf.not_after);
+        // On record before the host can have it.
+        self.note(certificate, Outcome::Done, detail).await?;
         let csr = certificate.csr_pem.clone();
         self.change(certificate.server, move |one| {
             one.chain_pem = Some(chain_pem);
@@ -193,8 +195,7 @@ impl Certificates {
                 one.state = CertificateState::Issued;
             }
         })
-        .await?;
-        self.note(certificate, Outcome::Done, detail).await
+        .await
     }
 
     async fn postpone(

@@ -113,6 +113,13 @@ impl Certificates {
         store::all(&self.db).await.map_err(|error| storage_problem("list the certificates", &error))
     }
 
+    /// Servers whose certificate needs a look, and why.
+    pub async fn troubled(&self) -> Result<Vec<(String, String)>, Problem> {
+        let now = self.now();
+        let all = self.all().await?.into_iter();
+        Ok(all.filter_map(|one| one.trouble(now).map(|trouble| (one.host, trouble))).collect())
+    }
+
     /// The certificate of a server, if it is to have one.
     pub async fn find(&self, server: &Server) -> Result<Option<Certificate>, Problem> {
         let found = store::find(&self.db, server.id).await;
