@@ -10,7 +10,7 @@ use instant_acme::{
 };
 
 use super::fault::OrderFault;
-use crate::dns::{ChallengePlace, DnsName, Zones};
+use crate::dns::{ChallengePlace, DnsName};
 
 /// CAs validate from several places and sign within seconds; one that takes longer is asked
 /// again with the next attempt, which finds the authorisation done.
@@ -32,15 +32,13 @@ pub(super) struct Ordered<'a> {
 /// Carries out an order. Gives the chain, PEM, and whether the CA was told what it replaces.
 pub(super) async fn carry_out(
     account: &Account,
-    zones: &Zones,
+    place: &ChallengePlace,
     clock: &Arc<dyn Clock>,
     ordered: &Ordered<'_>,
 ) -> Result<(String, bool), OrderFault> {
-    // Name servers that are down are noticed before the CA has any work.
-    let place = zones.place(ordered.name).await?;
     let (mut order, replaced) = new_order(account, ordered).await?;
     let mut written = Vec::new();
-    let proven = prove(&mut order, &place, clock, &mut written).await;
+    let proven = prove(&mut order, place, clock, &mut written).await;
     for value in &written {
         if let Err(error) = place.clear(value, clock.clone()).await {
             // Without a token that is still open the record proves nothing to anybody.

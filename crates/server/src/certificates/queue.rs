@@ -142,6 +142,8 @@ impl Certificates {
         // It was checked when it came.
         let csr = certificate.csr_pem.as_deref().unwrap_or_default();
         let request = parsed::request(csr, &certificate.name).map_err(unusable)?;
+        // Name servers that are down are noticed before the CA has any work.
+        let place = self.zones().place(&certificate.name).await?;
         let account = self.acme().account().await?;
         let former = certificate.chain_pem.as_deref().and_then(|chain| parsed::leaf(chain).ok());
         let replaces = former.and_then(|leaf| {
@@ -149,7 +151,7 @@ impl Certificates {
         });
         let profile = self.acme().config().profile.as_deref();
         let ordered = Ordered { name: &certificate.name, csr: &request.der, replaces, profile };
-        let (chain_pem, replaced) = order::carry_out(&account, self.zones(), &self.clock(), &ordered).await?;
+        let (chain_pem, replaced) = order::carry_out(&account, &place, &self.clock(), &ordered).await?;
         let leaf = parsed::leaf(&chain_pem).map_err(unusable)?;
         if leaf.public_key != request.public_key {
             return Err(unusable("the certificate is for another key".to_owned()));

@@ -18,7 +18,7 @@ const SHORT_LIVED: SignedDuration = SignedDuration::from_hours(10 * 24);
 pub(super) const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(6);
 
 /// A CA that does not tell its window within this time is not waited for: the host is.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The moment by the lifetime alone.
 pub(super) fn by_lifetime(not_before: Timestamp, not_after: Timestamp) -> Timestamp {

@@ -311,8 +311,10 @@ impl Certificates {
         let Some(chain) = certificate.chain_pem.as_deref().filter(|_| !asked_lately) else {
             return Ok(certificate);
         };
-        let suggested = match (self.acme.account().await, parsed::leaf(chain)) {
-            (Ok(account), Ok(leaf)) => renewal::suggested(&account, &leaf).await,
+        // The host is not kept waiting for a CA that is down.
+        let account = tokio::time::timeout(renewal::PATIENCE, self.acme.account()).await;
+        let suggested = match (account, parsed::leaf(chain)) {
+            (Ok(Ok(account)), Ok(leaf)) => renewal::suggested(&account, &leaf).await,
             _ => None,
         };
         let mut certificate = certificate;

@@ -37,10 +37,10 @@ impl Requests {
     pub fn begin(address: &str, root: &Path) -> Result<Self> {
         let arguments = curl(address, &path(root)?);
         let stop = Arc::new(AtomicBool::new(false));
-        // About twelve seconds: longer than the order and the reload on an idle machine.
+        // About half a minute: longer than the order and the reload.
         let download = Command::new("curl")
             .args(&arguments)
-            .args(["--limit-rate", "350k", "-o", "/dev/null", "-w", "%{size_download}"])
+            .args(["--limit-rate", "128k", "-o", "/dev/null", "-w", "%{size_download}"])
             .arg(format!("https://{HOST}.{ZONE}/large"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -68,7 +68,9 @@ impl Requests {
 
     /// Stops asking. Gives the number of requests that were answered and the bytes that were
     /// downloaded; one that failed is an error.
-    pub fn end(self) -> Result<(usize, u64)> {
+    pub fn end(mut self) -> Result<(usize, u64)> {
+        let early = self.download.try_wait()?.is_some();
+        ensure!(!early, "the download was over before the certificate changed, so it proves nothing");
         let download = self.download.wait_with_output()?;
         self.stop.store(true, Ordering::Relaxed);
         let answered = self.asking.join().ok().context("the client panicked")??;

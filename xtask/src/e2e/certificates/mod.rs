@@ -57,7 +57,8 @@ fn run_in(folder: &std::path::Path) -> Result<()> {
     trial.another_name_is_refused()?;
     trial.name_server_down(&address)?;
     trial.wrong_key(&address)?;
-    trial.former_pair_comes_back(&address)
+    trial.former_pair_comes_back(&address)?;
+    trial.postgresql()
 }
 
 impl Trial {
@@ -262,6 +263,32 @@ curl -s --cacert ca.pem --cert certificate.pem --key key.pem -H 'content-type: a
         let failed = host.exec("systemctl list-units --state=failed --no-legend --plain")?;
         ensure!(!failed.contains("certificate"), "the certificate's unit counts as failed: {failed}");
         println!("reload failed: former pair back and told; mended: {before} → {after} with the same order");
+        Ok(())
+    }
+}
+
+impl Trial {
+    /// The same host shows its certificate by PostgreSQL instead, which reads the key as a
+    /// user of its own.
+    fn postgresql(&self) -> Result<()> {
+        let host = self.host();
+        let before = self.serial()?;
+        host.exec(
+            "set -e; DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install postgresql
+             printf '%s\n' \"ssl = on\" \"ssl_cert_file = '/etc/holdfast/tls/current/certificate.pem'\" \
+               \"ssl_key_file = '/etc/holdfast/tls/current/key.pem'\" >/etc/postgresql/15/main/conf.d/tls.conf",
+        )?;
+        self.stage.holdfast(&["certificate", "issue", HOST, "--service", "postgresql"])?;
+        let after = self.await_other(Some(&before))?;
+        ensure!(self.known()?["served"]["proof"] == "served", "PostgreSQL does not show it");
+        let found = host.exec(&format!(
+            "openssl s_client -starttls postgres -connect 127.0.0.1:5432 -servername {HOST}.{ZONE} </dev/null 2>/dev/null \
+             | openssl x509 -noout -serial"
+        ))?;
+        ensure!(found.trim().to_ascii_lowercase() == format!("serial={after}"), "PostgreSQL shows {found}");
+        let mode = host.exec("stat -L -c '%a %U %G' /etc/holdfast/tls/current/key.pem")?;
+        ensure!(mode.trim() == "640 root postgres", "the key is `{}`", mode.trim());
+        println!("PostgreSQL: {before} → {after}, shown after a reload");
         Ok(())
     }
 }

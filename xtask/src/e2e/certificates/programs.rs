@@ -122,8 +122,11 @@ impl Bind {
     /// Starts it again.
     pub fn resume(&mut self) -> Result<()> {
         let configuration = path(&self.folder.join("named.conf"))?;
-        self.program =
-            Some(Program::start(&["/usr/sbin/named", "-f", "-g", "-c", &configuration], &[], " running")?);
+        self.program = Some(Program::start(
+            &["/usr/sbin/named", "-f", "-g", "-c", &configuration],
+            &[],
+            "all zones loaded",
+        )?);
         Ok(())
     }
 }
@@ -163,14 +166,26 @@ impl Pebble {
         let root = folder.join("issued-root.pem");
         let https_root = folder.join("root.pem");
         let address = format!("https://127.0.0.1:{management}/roots/0");
-        let issued = command::output("curl", &["-sS", "--fail", "--cacert", &path(&https_root)?, &address])?;
+        let issued = command::output(
+            "curl",
+            &[
+                "-sS",
+                "--fail",
+                "--retry",
+                "30",
+                "--retry-connrefused",
+                "--cacert",
+                &path(&https_root)?,
+                &address,
+            ],
+        )?;
         std::fs::write(&root, issued)?;
         Ok(Self { directory: format!("https://127.0.0.1:{port}/dir"), https_root, root, program })
     }
 
-    /// Orders that it was asked for.
+    /// Orders that it has taken. Requests for them are more: some fail by their nonce.
     pub fn orders(&self) -> usize {
-        self.program.said().iter().filter(|line| line.contains("POST /order-plz")).count()
+        self.program.said().iter().filter(|line| line.contains("Added order")).count()
     }
 
     /// Nonces that it rejected although they were good.

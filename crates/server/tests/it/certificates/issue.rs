@@ -5,7 +5,7 @@ use wire::CertificateAnswer;
 
 use super::{
     programs::{Pebble, missing, skip_or_fail},
-    world::{World, chain, csr},
+    world::{World, csr},
 };
 use crate::app::ann;
 
@@ -36,7 +36,7 @@ async fn a_host_gets_a_certificate_for_its_own_name_and_another_when_it_is_due()
     let CertificateAnswer::Request { name, .. } = wanted else { panic!("{wanted:?}") };
     assert_eq!(name, "web-1.hosts.test");
     let request = csr(&[&name]);
-    let first = chain(world.ask(&server, Some(&request), None).await.unwrap());
+    let first = world.chain(&server, &request, None).await;
     assert!(first.matches("BEGIN CERTIFICATE").count() >= 2, "the chain leads to the root: {first}");
     let known = world.known(&server).await;
     let serial = known.serial.clone().unwrap();
@@ -44,7 +44,7 @@ async fn a_host_gets_a_certificate_for_its_own_name_and_another_when_it_is_due()
     assert!(from < renew && renew < until && !known.renewal_wanted && known.fault.is_none(), "{known:?}");
     assert_eq!(world.bind.texts("_acme-challenge.web-1.hosts.test"), "", "the record is taken away");
     // The same request finds the same certificate, without another order.
-    assert_eq!(chain(world.ask(&server, Some(&request), None).await.unwrap()), first);
+    assert_eq!(world.chain(&server, &request, None).await, first);
     let orders = pebble.requests("/order-plz");
     let keep = world.ask(&server, None, Some(&serial)).await.unwrap();
     assert!(matches!(keep, CertificateAnswer::Keep { .. }), "{keep:?}");
@@ -54,7 +54,7 @@ async fn a_host_gets_a_certificate_for_its_own_name_and_another_when_it_is_due()
     world.issue(&server, "hosts.test").await;
     let due = world.ask(&server, None, Some(&serial)).await.unwrap();
     assert!(matches!(due, CertificateAnswer::Request { .. }), "{due:?}");
-    let second = chain(world.ask(&server, Some(&csr(&[&name])), Some(&serial)).await.unwrap());
+    let second = world.chain(&server, &csr(&[&name]), Some(&serial)).await;
     assert_ne!(second, first);
     assert_ne!(world.known(&server).await.serial.unwrap(), serial);
     let trail = world.trail().await;
@@ -91,7 +91,7 @@ async fn a_delegated_challenge_is_answered_where_it_leads() {
     let Some((world, _pebble)) = world(0).await else { return };
     world.set_zone("front.test", None).await;
     let server = world.server("web-1", "front.test").await;
-    chain(world.ask(&server, Some(&csr(&["web-1.front.test"])), None).await.unwrap());
+    world.chain(&server, &csr(&["web-1.front.test"]), None).await;
     // A name that is not delegated is in a zone that we cannot change.
     let other = world.server("web-2", "front.test").await;
     let waits = world.ask(&other, Some(&csr(&["web-2.front.test"])), None).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_name_server_that_is_down_is_waited_for_and_the_ca_is_left_alone() {
     world.pass(15).await;
     assert_eq!(world.known(&server).await.attempts, 2, "the second pause is longer");
     world.pass(20).await;
-    chain(world.ask(&server, Some(&request), None).await.unwrap());
+    world.chain(&server, &request, None).await;
     assert_eq!(world.known(&server).await.attempts, 0);
     assert_eq!(pebble.requests("/order-plz"), 1);
 }
@@ -165,7 +165,7 @@ async fn a_key_that_the_name_server_refuses_is_told_as_such_until_it_is_mended()
     let report = world.app.app.zones.test(&ann(), "hosts.test").await.unwrap();
     assert_eq!(report.seen_at, [world.bind.address]);
     world.issue(&server, "hosts.test").await;
-    chain(world.ask(&server, Some(&request), None).await.unwrap());
+    world.chain(&server, &request, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

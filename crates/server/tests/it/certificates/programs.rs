@@ -135,7 +135,7 @@ impl Bind {
     pub fn resume(&mut self) {
         let configuration = self.folder.join("named.conf");
         let command = ["named", "-f", "-g", "-c", configuration.to_str().unwrap()];
-        self.program = Some(Program::start(&command, &[], " running"));
+        self.program = Some(Program::start(&command, &[], "all zones loaded"));
     }
 
     /// The TXT values of a name.
@@ -186,6 +186,12 @@ impl Pebble {
         ];
         let command = ["pebble", "-config", &file("pebble.json"), "-dnsserver", &dns];
         let program = Program::start(&command, &variables, "ACME directory available at");
+        // It says so before it listens.
+        let until = std::time::Instant::now() + START;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(std::time::Instant::now() < until, "Pebble does not listen");
+            std::thread::yield_now();
+        }
         Self { directory: format!("https://127.0.0.1:{port}/dir"), root: file("root.pem").into(), program }
     }
 

@@ -7,7 +7,7 @@ use wire::CertificateAnswer;
 use super::{
     programs::{missing, skip_or_fail},
     stub::Stub,
-    world::{World, chain, csr},
+    world::{World, csr},
 };
 
 async fn world() -> Option<(World, Stub)> {
@@ -61,8 +61,8 @@ async fn a_limit_holds_the_whole_zone_for_as_long_as_the_ca_says() {
     world.app.clock.set(Timestamp::now());
     world.pass(7300).await;
     // The name server would refuse signatures of the future; the CA asks for no proof here.
-    chain(world.ask(&one, Some(&request), None).await.unwrap());
-    chain(world.ask(&other, Some(&others), None).await.unwrap());
+    world.chain(&one, &request, None).await;
+    world.chain(&other, &others, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn the_ca_says_when_to_renew_and_is_told_what_is_replaced() {
     stub.suggest(start, end);
     let server = world.server("web-1", "hosts.test").await;
     let first = csr(&["web-1.hosts.test"]);
-    chain(world.ask(&server, Some(&first), None).await.unwrap());
+    world.chain(&server, &first, None).await;
     let known = world.known(&server).await;
     let renewal = known.renew_at.unwrap();
     assert!((start..=end).contains(&renewal), "{renewal} is not in the window");
@@ -109,6 +109,6 @@ async fn the_ca_says_when_to_renew_and_is_told_what_is_replaced() {
     let due = world.ask(&server, None, Some(&serial)).await.unwrap();
     assert!(matches!(due, CertificateAnswer::Request { .. }), "{due:?}");
     assert_eq!(stub.requests("/renewal"), 2);
-    chain(world.ask(&server, Some(&csr(&["web-1.hosts.test"])), Some(&serial)).await.unwrap());
+    world.chain(&server, &csr(&["web-1.hosts.test"]), Some(&serial)).await;
     assert_eq!(stub.replaced().len(), 1);
 }

@@ -81,6 +81,14 @@ impl World {
         self.app.app.certificates.answer(server, &question).await
     }
 
+    /// The chain that a host gets for this request.
+    pub async fn chain(&self, server: &Server, csr: &str, installed: Option<&str>) -> String {
+        match self.ask(server, Some(csr), installed).await.unwrap() {
+            CertificateAnswer::Issued { chain_pem, .. } => chain_pem,
+            other => panic!("no chain but {other:?}, {:?}", self.known(server).await.fault),
+        }
+    }
+
     /// What is known of a server's certificate.
     pub async fn known(&self, server: &Server) -> Certificate {
         self.app.app.certificates.find(server).await.unwrap().expect("a certificate is on record")
@@ -105,12 +113,4 @@ pub fn csr(names: &[&str]) -> String {
     let mut params = rcgen::CertificateParams::new(names).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap().pem().unwrap()
-}
-
-/// The chain of an answer.
-pub fn chain(answer: CertificateAnswer) -> String {
-    match answer {
-        CertificateAnswer::Issued { chain_pem, .. } => chain_pem,
-        other => panic!("no chain: {other:?}"),
-    }
 }
