@@ -17,7 +17,8 @@ cargo xtask <task>
   up [OPTIONS…]       build control plane and agent, start them, print a sign-in link;
                       options go to `holdfast up` (see `--help`)
   test                everything: format, lints, documents, unit tests, and, as root, real hosts
-  e2e NAME            one trial on real hosts: pages, loop, tokens, harden, rollback, crash, or all
+  e2e NAME            one trial on real hosts: pages, loop, tokens, harden, rollback,
+                      certificates, crash, or all
                       crash takes every kill point; `crash --sample` takes a few
   bench [NAME…]       what matching costs, beside other tools: load, memory, host, fleet, or all;
                       `--json` prints it for programs, `--install-tools` builds what is missing

@@ -19,6 +19,15 @@ pub const LAB: &[(&str, &str)] = &[
 pub const TRIALS: &[(&str, &str)] =
     &[("nmap", "nmap"), ("curl", "curl"), ("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
+/// The name server and the CA that issue certificates in tests and trials, and what speaks with them.
+pub const AUTHORITIES: &[(&str, &str)] = &[
+    ("/usr/sbin/named", "bind9"),
+    ("dig", "bind9-dnsutils"),
+    ("pebble", "pebble"),
+    ("setpriv", "util-linux"),
+    ("openssl", "openssl"),
+];
+
 /// What it takes to build libFuzzer.
 pub const FUZZ: &[(&str, &str)] = &[("c++", "g++")];
 

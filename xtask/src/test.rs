@@ -15,11 +15,16 @@ pub fn run() -> Result<()> {
         packages::install(packages::LAB)?;
         packages::install(packages::TRIALS)?;
         packages::install(packages::ORACLES)?;
+        packages::install(packages::AUTHORITIES)?;
         // What an earlier, killed run has left would be in the way of this one.
         command::build()?;
         e2e::clean()?;
     } else {
         skipped.push("everything on real hosts: needs root".to_owned());
+    }
+    let authorities = packages::missing(packages::AUTHORITIES);
+    if !authorities.is_empty() {
+        skipped.push(format!("certificates from a real CA: needs {}", authorities.join(", ")));
     }
     let oracles = packages::missing(packages::ORACLES);
     if !oracles.is_empty() {
@@ -44,7 +49,7 @@ pub fn run() -> Result<()> {
     }
     stage("unit and integration tests", || {
         // With this, a test that lacks a program fails instead of passing over it.
-        let whole = oracles.is_empty().then_some(("HOLDFAST_WHOLE_SUITE", "1"));
+        let whole = (oracles.is_empty() && authorities.is_empty()).then_some(("HOLDFAST_WHOLE_SUITE", "1"));
         command::run_with("cargo", &["test", "--locked", "--workspace"], whole)
     })?;
     if root {
@@ -52,7 +57,9 @@ pub fn run() -> Result<()> {
             stage(name, || e2e::run(name, &[]))?;
         }
         stage("harden", || e2e::run("harden", &["--sample"]))?;
-        stage("rollback", || e2e::run("rollback", &[]))?;
+        for name in ["rollback", "certificates"] {
+            stage(name, || e2e::run(name, &[]))?;
+        }
         stage("crash", || e2e::run("crash", &["--sample"]))?;
         skipped.push("three of six shapes of hosts: `cargo xtask e2e harden` takes every one".to_owned());
         skipped.push("most kill points on the real host: `cargo xtask e2e crash` takes every one".to_owned());

@@ -20,7 +20,15 @@ use crate::{
 /// Where the binary must be.
 pub const BINARY: &str = baseline::AGENT_BINARY;
 
-const UNITS: [(&str, &str); 2] = [
+/// The unit that asks for the host's certificate.
+pub const CERTIFICATE_UNIT: &str = "holdfast-agent-certificate.service";
+
+/// Its timer.
+const CERTIFICATE_TIMER: &str = "holdfast-agent-certificate.timer";
+
+const UNITS: [(&str, &str); 4] = [
+    (CERTIFICATE_UNIT, include_str!("units/holdfast-agent-certificate.service")),
+    (CERTIFICATE_TIMER, include_str!("units/holdfast-agent-certificate.timer")),
     ("holdfast-agent-helper.service", include_str!("units/holdfast-agent-helper.service")),
     ("holdfast-agent.service", include_str!("units/holdfast-agent.service")),
 ];
@@ -66,6 +74,7 @@ pub async fn run(places: &Places) -> Result<(), InstallError> {
         (&places.jobs(), 0o700, (0, 0)),
         (&places.all_kept(), 0o711, (0, 0)),
         (&places.identity(), 0o700, (uid, gid)),
+        (places.tls(), 0o755, (0, 0)),
     ] {
         folder(path, mode, uid, gid).map_err(|source| file_error(path, source))?;
     }
@@ -80,12 +89,16 @@ pub async fn run(places: &Places) -> Result<(), InstallError> {
         let path = Path::new("/etc/systemd/system").join(name);
         durable::replace(&path, text.as_bytes(), 0o644).map_err(|source| file_error(&path, source))?;
     }
-    let names = UNITS.map(|(name, _)| name);
+    let names = ["holdfast-agent-helper.service", "holdfast-agent.service"];
     systemctl(&["daemon-reload"]).await?;
     // A daemon that gave up on a refused token may try the new one.
     let _ = systemctl(&[&["reset-failed"][..], &names].concat()).await;
     systemctl(&[&["enable"][..], &names].concat()).await?;
     systemctl(&[&["restart"][..], &names].concat()).await?;
+    systemctl(&["enable", CERTIFICATE_UNIT, CERTIFICATE_TIMER]).await?;
+    systemctl(&["start", CERTIFICATE_TIMER]).await?;
+    // It waits until the host has enrolled.
+    systemctl(&["restart", "--no-block", CERTIFICATE_UNIT]).await?;
     tracing::info!("the agent is installed and started");
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! and [`observe`] for what is seen, which also works in another process.
 
 pub mod apt;
+pub mod certificate;
 pub mod daemon;
 mod durable;
 pub mod firewall;

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use agent::{Places, daemon, firewall, helper, install, jobs};
+use agent::{Places, certificate, daemon, firewall, helper, install, jobs};
 use clap::{Parser, Subcommand};
 use wire::JobKey;
 
@@ -33,6 +33,13 @@ enum Part {
         /// The job that set the new ones.
         set: JobKey,
     },
+    /// Asks the control plane for this host's TLS certificate and puts it to use. Started by
+    /// a timer. Needs root.
+    Certificate,
+    /// Passes one question about the certificate on, without privilege. Started by
+    /// `certificate`.
+    #[command(hide = true)]
+    CertificateAsk,
     /// Prints what is observed on this host as JSON. Changes nothing.
     Inventory,
 }
@@ -51,6 +58,12 @@ async fn main() -> ExitCode {
         Part::Job { key } => jobs::work(&places, &key).await.map_err(|error| (1, daemon::chain(&error))),
         Part::FormerFirewall { set } => {
             firewall::run_out(&places, &set).await.map_err(|error| (1, daemon::chain(&error)))
+        }
+        Part::Certificate => {
+            certificate::run(&places).await.map_err(|error| (error.exit_code(), daemon::chain(&error)))
+        }
+        Part::CertificateAsk => {
+            certificate::pass_on(&places).await.map_err(|error| (error.exit_code(), daemon::chain(&error)))
         }
         Part::Inventory => print_inventory().await.map_err(|text| (1, text)),
     };

@@ -11,6 +11,7 @@ pub struct Places {
     state: PathBuf,
     run: PathBuf,
     bootstrap: PathBuf,
+    tls: PathBuf,
 }
 
 impl Default for Places {
@@ -19,6 +20,7 @@ impl Default for Places {
             state: "/var/lib/holdfast-agent".into(),
             run: "/run/holdfast-agent".into(),
             bootstrap: wire::BOOTSTRAP_FILE.into(),
+            tls: "/etc/holdfast/tls".into(),
         }
     }
 }
@@ -26,7 +28,12 @@ impl Default for Places {
 impl Places {
     /// All folders below one, for tests.
     pub fn below(root: &Path) -> Self {
-        Self { state: root.join("state"), run: root.join("run"), bootstrap: root.join("bootstrap.json") }
+        Self {
+            state: root.join("state"),
+            run: root.join("run"),
+            bootstrap: root.join("bootstrap.json"),
+            tls: root.join("tls"),
+        }
     }
 
     /// The folder of everything that outlives a reboot.
@@ -42,6 +49,11 @@ impl Places {
     /// Where cloud-init leaves [`wire::Bootstrap`].
     pub fn bootstrap(&self) -> &Path {
         &self.bootstrap
+    }
+
+    /// The folder of the host's TLS key and certificate.
+    pub fn tls(&self) -> &Path {
+        &self.tls
     }
 
     /// The folder of the daemon's identity, the only one it may write to.

@@ -14,8 +14,10 @@ use runs::{Engine, Hooks};
 use crate::{
     access::Access,
     audit::{Actor, Audit, Outcome},
+    certificates::{Acme, Certificates},
     config::Config,
     db,
+    dns::Zones,
     exposure::{Acceptances, Exposure, Feeds},
     firewall::{FirewallSync, Firewalls},
     hosts::{
@@ -38,6 +40,10 @@ pub struct App {
     pub access: Access,
     /// The trail.
     pub audit: Audit,
+    /// The zones of DNS.
+    pub zones: Zones,
+    /// The certificates of servers.
+    pub certificates: Certificates,
     /// The servers.
     pub servers: Servers,
     /// New servers.
@@ -178,6 +184,9 @@ impl App {
             ],
         ));
         let patching = Patching::new(resources.clone(), engine);
+        let zones = Zones::new(db.clone(), clock.clone(), audit.clone(), vault.clone());
+        let acme = Acme::new(config.acme.clone(), db.clone(), vault)?;
+        let certificates = Certificates::new(db.clone(), clock.clone(), audit.clone(), zones.clone(), acme);
         let feeds = Feeds::new(
             db.clone(),
             clock.clone(),
@@ -198,6 +207,8 @@ impl App {
             config: Arc::new(config),
             clock,
             audit,
+            zones,
+            certificates,
             servers,
             agents,
             inventories,
@@ -258,6 +269,7 @@ impl App {
         tokio::spawn(Keepsakes(self.resources.clone()).serve());
         tokio::spawn(self.clone().watch_acceptances());
         tokio::spawn(self.firewall_sync().serve());
+        tokio::spawn(self.certificates.clone().serve());
         let (feeds, inventories) = (self.feeds.clone(), self.inventories.clone());
         tokio::spawn(async move {
             feeds.load().await;

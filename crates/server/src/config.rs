@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::exposure::FeedSources;
+use crate::{certificates::AcmeConfig, exposure::FeedSources};
 
 /// The settings of one control plane.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub agent_binary: PathBuf,
     /// Have the local lab as a provider.
     pub lab: bool,
+    /// Who signs the certificates of servers.
+    pub acme: AcmeConfig,
 }
 
 impl Config {

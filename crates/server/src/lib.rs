@@ -8,9 +8,11 @@
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod dns;
 pub mod exposure;
 pub mod firewall;
 pub mod hosts;

@@ -135,6 +135,8 @@ pub mod limits {
     pub const PORT: u16 = 9099;
     /// Where an agent enrols at the control plane: `POST` [`crate::EnrolmentRequest`].
     pub const ENROL_PATH: &str = "/agent/v1/enrol";
+    /// Where an agent asks for its host's certificate: `POST` [`crate::CertificateQuestion`].
+    pub const CERTIFICATE_PATH: &str = "/agent/v1/certificate";
     /// The protocol version of this build.
     pub const PROTOCOL: u16 = 1;
     /// The largest request body an agent reads. A patch plan of 5 000 packages is

@@ -7,6 +7,7 @@
 //! Start with [`AgentApi`], then [`Verb`].
 
 mod api;
+mod certificate;
 mod enrolment;
 mod firewall;
 mod inventory;
@@ -16,6 +17,9 @@ mod posture;
 mod verb;
 
 pub use api::{AgentApi, AgentError, Hello, RenewIdentity, limits, paths};
+pub use certificate::{
+    CertificateAnswer, CertificateQuestion, InstalledCertificate, ServedProof, TlsService,
+};
 pub use enrolment::{
     BOOTSTRAP_FILE, Bootstrap, CONTROL_PLANE_DNS_NAME, EnrolmentRequest, EnrolmentResponse, agent_dns_name,
 };

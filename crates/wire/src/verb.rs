@@ -73,6 +73,8 @@ pub enum Verb {
         /// What to ask.
         probes: Vec<Probe>,
     },
+    /// Has the host ask now for the certificate it should have, as its timer does.
+    CheckCertificate,
 }
 
 impl Verb {
@@ -90,6 +92,7 @@ impl Verb {
             Self::KeepFirewall { .. } => "keep_firewall",
             Self::Repair { .. } => "repair",
             Self::RunProbes { .. } => "run_probes",
+            Self::CheckCertificate => "check_certificate",
         }
     }
 }

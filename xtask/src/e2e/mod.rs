@@ -1,6 +1,7 @@
 //! Trials on real hosts, each a black box: the built programs, driven from outside.
 
 mod browser;
+mod certificates;
 mod crash;
 mod harden;
 mod host;
@@ -32,6 +33,7 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
     occupy()?;
     packages::install(packages::LAB)?;
     packages::install(packages::TRIALS)?;
+    packages::install(packages::AUTHORITIES)?;
     command::build()?;
     feeds()?;
     let points = match options {
@@ -47,16 +49,19 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
         "crash" => crash::run(&points),
         "harden" => harden::run(matches!(points, Points::Sample)),
         "tokens" => tokens::run(),
+        "certificates" => certificates::run(),
         "all" => {
             pages::run()?;
             patching::run()?;
             tokens::run()?;
             harden::run(false)?;
             rollback::run()?;
+            certificates::run()?;
             crash::run(&points)
         }
         _ => bail!(
-            "there is no trial `{name}`; there are pages, loop, tokens, harden, rollback, crash and all"
+            "there is no trial `{name}`; there are pages, loop, tokens, harden, rollback, certificates, crash \
+             and all"
         ),
     }
 }

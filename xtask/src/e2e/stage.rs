@@ -19,6 +19,8 @@ pub const TRIALS: &str = "trials";
 /// A running control plane with an empty lab.
 pub struct Stage {
     data: PathBuf,
+    /// Further options of `holdfast up`.
+    options: Vec<String>,
     /// Its process; none while it is dead on purpose.
     process: Option<Process>,
     /// A fresh sign-in link.
@@ -36,12 +38,18 @@ struct Process {
 impl Stage {
     /// Starts a control plane for the trial of this name.
     pub fn start(name: &str) -> Result<Self> {
+        Self::start_with(name, &[])
+    }
+
+    /// Starts a control plane with further options of `holdfast up`.
+    pub fn start_with(name: &str, options: &[&str]) -> Result<Self> {
         let data = command::binaries().join(TRIALS).join(format!("{name}-{}", std::process::id()));
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
         std::fs::create_dir_all(&data)?;
-        let mut stage = Self { data, process: None, sign_in: String::new() };
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut stage = Self { data, options, process: None, sign_in: String::new() };
         stage.raise(&[])?;
         Ok(stage)
     }
@@ -50,7 +58,7 @@ impl Stage {
     pub fn raise(&mut self, environment: &[(&str, &str)]) -> Result<()> {
         let mut holdfast = self.command();
         holdfast.args(["up", "--listen", "127.0.0.1:0", "--agent-port", &self.agent_port()?.to_string()]);
-        holdfast.arg("--until-stdin-closes");
+        holdfast.arg("--until-stdin-closes").args(&self.options);
         for folder in super::feeds()? {
             holdfast.arg("--feeds").arg(folder);
         }

@@ -11,6 +11,7 @@
 mod agent;
 mod answer;
 mod caller;
+mod certificate;
 mod enrol;
 mod gate;
 mod identity;
@@ -21,6 +22,7 @@ mod routes;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use agent::LocalAgent;
+pub use certificate::{AskError, ask};
 pub use enrol::{EnrolError, Enroller};
 pub use gate::Gate;
 pub use identity::{Identities, Identity, IdentityError};

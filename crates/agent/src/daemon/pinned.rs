@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use base::Sha256;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        WantsClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     server::ParsedCertificate,
     version::TLS13,
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 
-use super::caller::authority;
+use super::{Identity, caller::authority};
 
 #[derive(Debug)]
 struct Pinned {
@@ -25,6 +25,22 @@ struct Pinned {
 
 /// TLS 1.3 towards the control plane and nobody else. Says what is wrong with the CA.
 pub(super) fn client(ca_pem: &str, public_key: Sha256) -> Result<ClientConfig, String> {
+    Ok(towards(ca_pem, public_key)?.with_no_client_auth())
+}
+
+/// The same, showing the certificate of an enrolled host.
+pub(super) fn client_as(identity: &Identity) -> Result<ClientConfig, String> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("certificate: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
+        .map_err(|error| format!("key: {error}"))?;
+    towards(&identity.ca_pem, identity.public_key_sha256)?
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| error.to_string())
+}
+
+fn towards(ca_pem: &str, public_key: Sha256) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(authority(ca_pem)?), provider.clone())
         .build()
@@ -33,8 +49,7 @@ pub(super) fn client(ca_pem: &str, public_key: Sha256) -> Result<ClientConfig, S
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned { chain, public_key }))
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(Arc::new(Pinned { chain, public_key })))
 }
 
 impl ServerCertVerifier for Pinned {

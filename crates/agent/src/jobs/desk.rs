@@ -168,8 +168,9 @@ impl Jobs {
 /// Whether two such jobs at once would get in each other's way.
 fn changes_the_host(verb: &Verb) -> bool {
     match verb {
-        // A trial has to end in time, whatever else is at work.
-        Verb::RunProbes { .. } | Verb::KeepFirewall { .. } => false,
+        // A trial of the firewall has to end in time, whatever else is at work; a certificate is
+        // the work of a unit of its own.
+        Verb::RunProbes { .. } | Verb::KeepFirewall { .. } | Verb::CheckCertificate => false,
         // A plan reads the lists that a refresh replaces.
         Verb::RefreshLists
         | Verb::PlanUpgrade { .. }

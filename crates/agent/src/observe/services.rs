@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::tool::{Tool, ToolError};
 
-/// Services in sub-state `running`, without those that come and go with a login or a
-/// job.
+/// Services in sub-state `running`, without those that come and go with a login, a
+/// job or a timer.
 pub async fn running_services() -> Result<BTreeSet<String>, ToolError> {
     let all = list(&["list-units", "--type=service", "--state=running"]).await?;
     let passing = |unit: &String| {
-        unit.starts_with("user@") || unit.starts_with("holdfast-job-") || unit.starts_with("run-")
+        unit == crate::install::CERTIFICATE_UNIT
+            || unit.starts_with("user@")
+            || unit.starts_with("holdfast-job-")
+            || unit.starts_with("run-")
     };
     Ok(all.into_iter().filter(|unit| !passing(unit)).collect())
 }

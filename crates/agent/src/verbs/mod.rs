@@ -7,6 +7,7 @@
 //! ```
 
 mod apt_run;
+mod check_certificate;
 mod check_files;
 mod drop_staged;
 mod install_packages;
@@ -72,6 +73,7 @@ pub async fn perform(job: &Job, verb: &Verb) -> Result<Done, Failure> {
             repair::perform(job, files, masked_units).await.map(Done::from)
         }
         Verb::RunProbes { probes } => run_probes::perform(job, probes).await.map(Done::from),
+        Verb::CheckCertificate => check_certificate::perform().await.map(Done::from),
     }
 }
 

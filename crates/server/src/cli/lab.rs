@@ -153,6 +153,7 @@ pub async fn open(context: &Context) -> Result<Lab, CliError> {
         feeds: FeedSource::Public.into(),
         agent_binary: PathBuf::new(),
         lab: true,
+        acme: crate::certificates::AcmeConfig::default(),
     };
     let mut settings = lab_config(&config)?;
     let bar = if context.json { ProgressBar::hidden() } else { ProgressBar::new(100) };

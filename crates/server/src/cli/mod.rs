@@ -5,7 +5,9 @@
 
 mod acceptance;
 mod audit;
+mod certificate;
 mod client;
+mod dns;
 mod error;
 mod feed;
 mod finding;
@@ -65,6 +67,12 @@ enum Command {
     /// Firewalls: from where the control plane calls, and bringing hosts in line.
     #[command(subcommand)]
     Firewall(firewall::FirewallCommand),
+    /// TLS certificates of servers: list, show, issue.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
+    /// Zones of DNS, in which names are proven to be yours.
+    #[command(subcommand)]
+    Dns(dns::DnsCommand),
     /// The audit trail: list, verify, export.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -96,6 +104,8 @@ pub async fn main(cli: Cli) -> ExitCode {
         Command::Finding(command) => command.run(&context).await,
         Command::Feed(command) => command.run(&context).await,
         Command::Firewall(command) => command.run(&context).await,
+        Command::Certificate(command) => command.run(&context).await,
+        Command::Dns(command) => command.run(&context).await,
         Command::Audit(command) => command.run(&context).await,
         Command::Receipt(command) => command.run(&context).await,
         Command::Lab(command) => command.run(&context).await,

@@ -20,6 +20,7 @@ use crate::{
     access,
     app::{App, Parts},
     audit::Actor,
+    certificates::{AcmeConfig, LETS_ENCRYPT},
     config::Config,
     exposure::{FeedSource, FeedSources},
     http,
@@ -48,6 +49,20 @@ pub struct Up {
     /// The port at which hosts enrol and fetch their agent.
     #[arg(long, default_value_t = 8443)]
     agent_port: u16,
+    /// The directory of the CA (ACME) that signs the certificates of servers. With the first
+    /// order an account is made there, which agrees to the CA's terms of service.
+    #[arg(long, value_name = "URL", default_value = LETS_ENCRYPT)]
+    acme_directory: String,
+    /// A file with root certificates (PEM) that the CA's own address is checked by, beside
+    /// those of this machine.
+    #[arg(long, value_name = "FILE")]
+    acme_root: Option<PathBuf>,
+    /// Whom the CA may write to, such as `mailto:ops@example.org`.
+    #[arg(long, value_name = "ADDRESS")]
+    acme_contact: Option<String>,
+    /// The certificate profile to order, where the CA has several.
+    #[arg(long, value_name = "NAME")]
+    acme_profile: Option<String>,
     /// Do not offer hosts on this machine, even as root.
     #[arg(long)]
     no_lab: bool,
@@ -107,6 +122,12 @@ impl Up {
                 .clone()
                 .unwrap_or_else(|| beside.with_file_name("holdfast-agent")),
             lab: lab.is_ok(),
+            acme: AcmeConfig {
+                directory: self.acme_directory.clone(),
+                root: self.acme_root.clone(),
+                contact: self.acme_contact.clone(),
+                profile: self.acme_profile.clone(),
+            },
         };
         let app = App::open(config, Parts::default()).await?;
         app.adopt_this_machine().await?;

@@ -1,5 +1,7 @@
 //! The tables, in the order in which they came to be.
 
+mod certificates;
+
 use sea_orm_migration::{prelude::*, schema::*};
 
 /// All migrations, oldest first.
@@ -14,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(PackageLists),
             Box::new(Acceptance),
             Box::new(Firewall),
+            Box::new(certificates::Certificates),
             Box::new(Drift),
         ]
     }

@@ -40,6 +40,8 @@ struct SecurityPage {
     filters: Vec<(Filter, usize)>,
     paging: Paging,
     rows: Vec<Row>,
+    /// Servers whose certificate needs a look, and why.
+    certificates: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -59,7 +61,9 @@ pub(crate) async fn security(
     Query(query): Query<table::Query>,
 ) -> Result<Response, PageProblem> {
     let servers = app.servers.all().await?;
-    Ok(rendered(&SecurityPage::new(frame, &servers, query.wanted())))
+    let mut page = SecurityPage::new(frame, &servers, query.wanted());
+    page.certificates = app.certificates.troubled().await?;
+    Ok(rendered(&page))
 }
 
 impl SecurityPage {
@@ -70,7 +74,7 @@ impl SecurityPage {
         let rows = paging.of(&shown).iter().map(|server| Row::of(server, &frame)).collect();
         let count = |filter: &Filter| live.iter().filter(|server| filter.holds(server)).count();
         let filters = Filter::ALL.iter().map(|filter| (*filter, count(filter))).collect();
-        Self { totals: Totals::of(&live), frame, wanted, filters, paging, rows }
+        Self { totals: Totals::of(&live), frame, wanted, filters, paging, rows, certificates: Vec::new() }
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -110,6 +114,16 @@ mod tests {
     fn a_stale_feed_has_its_own_strip() {
         let page = html(&samples::fleet(), "");
         assert!(page.contains("strip stale") && page.contains("No feed has ever been read."), "{page}");
+    }
+
+    #[test]
+    fn a_certificate_in_trouble_is_named_with_its_reason() {
+        let Query(query) = Query::<table::Query>::try_from_uri(&"/security".parse().unwrap()).unwrap();
+        let mut page = SecurityPage::new(samples::frame("/security", &[]), &[], query.wanted());
+        assert!(!page.render().unwrap().contains("certificate"));
+        page.certificates = vec![("web-1".to_owned(), "the CA <limits> it".to_owned())];
+        let html = page.render().unwrap();
+        assert!(html.contains("/servers/web-1") && html.contains("the CA &#60;limits&#62; it"), "{html}");
     }
 
     #[test]

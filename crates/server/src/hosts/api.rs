@@ -59,7 +59,9 @@ pub(crate) async fn destroy(
     ApiCaller(caller): ApiCaller,
     Path(name): Path<String>,
 ) -> ApiResult<()> {
-    Ok(Json(app.provisioning.destroy(&caller.actor(), &name).await?))
+    let server = app.servers.named(&name).await?;
+    app.provisioning.destroy(&caller.actor(), &name).await?;
+    Ok(Json(app.certificates.forget(server.id).await?))
 }
 
 pub(crate) async fn refresh(

@@ -135,6 +135,9 @@ pub(crate) async fn show(
     let runs = app.patching.newest(Some(&server), RUNS).await?;
     let firewall = app.firewalls.of(&server).await?;
     let mut page = ServerPage::new(frame, &server, inventory, findings, &runs);
+    if let Some(certificate) = app.certificates.find(&server).await? {
+        page.facts.push(facts::certificate(&certificate, &page.frame));
+    }
     if let Some(firewall) = &firewall {
         page.facts.push(facts::firewall(firewall));
         page.has_firewall = true;

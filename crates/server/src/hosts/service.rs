@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{Clock, HostName, Problem, ServerId};
+use base::{Clock, HostName, Problem, ServerId, Sha256};
 use sea_orm::{DatabaseConnection, SqlErr};
 
 use super::{
@@ -47,6 +47,13 @@ impl Servers {
     /// The server of this name, if there is one.
     pub async fn find_named(&self, name: &HostName) -> Result<Option<Server>, Problem> {
         store::find_by_name(&self.db, name).await.map_err(|error| storage_problem("read a server", &error))
+    }
+
+    /// The enrolled server whose agent has this certificate.
+    pub async fn of_agent(&self, certificate: Sha256) -> Result<Option<Server>, Problem> {
+        let found = store::find_by_agent(&self.db, certificate).await;
+        let found = found.map_err(|error| storage_problem("find a server by its agent", &error))?;
+        Ok(found.filter(|server| server.state == ServerState::Enrolled))
     }
 
     /// Adds a server.

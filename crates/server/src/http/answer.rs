@@ -54,14 +54,18 @@ pub fn status_of(problem: &Problem) -> StatusCode {
     let code = problem.code.0.as_str();
     match code {
         "access.needed" | "access.link" => StatusCode::UNAUTHORIZED,
-        "access.form" | "enrolment.refused" => StatusCode::FORBIDDEN,
+        "access.form" | "enrolment.refused" | "certificate.refused" | "certificate.stranger" => {
+            StatusCode::FORBIDDEN
+        }
         "access.slow_down" => StatusCode::TOO_MANY_REQUESTS,
         "request.too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "run.busy" | "server.name_taken" | "run.ended" | "acceptance.exists" | "acceptance.ended" => {
             StatusCode::CONFLICT
         }
         "store.failed" | "audit.failed" | "audit.head" | "audit.contended" => StatusCode::SERVICE_UNAVAILABLE,
-        _ if code.ends_with(".unknown") || code.ends_with(".none") => StatusCode::NOT_FOUND,
+        _ if code.ends_with(".unknown") || code == "dns.zone_unknown" || code.ends_with(".none") => {
+            StatusCode::NOT_FOUND
+        }
         _ if code.starts_with("server.un") => StatusCode::BAD_GATEWAY,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

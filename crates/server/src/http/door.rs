@@ -1,5 +1,5 @@
-//! The door for hosts: enrolment and the agent program, over TLS whose certificate hosts
-//! know from their user-data. Nothing else is served here.
+//! The door for hosts: enrolment, the agent program, and the certificates of enrolled hosts,
+//! over TLS whose certificate hosts know from their user-data. Nothing else is served here.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,15 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use base::Problem;
+use base::{Problem, Sha256};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use rustls::{ServerConfig, crypto::ring};
+use rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
-use wire::{EnrolmentRequest, EnrolmentResponse};
+use wire::{CertificateAnswer, CertificateQuestion, EnrolmentRequest, EnrolmentResponse};
 
 use super::{ApiProblem, ApiResult, Caller};
 use crate::{access::failures::Failures, app::App, hosts::DEFAULT_REGION};
@@ -46,15 +47,25 @@ pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> 
         .authority
         .listener_identity(&app.welcome.addresses, region.key()?)
         .map_err(|error| broken(&error))?;
-    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(region.authority.certificate_pem().as_bytes());
+    roots.add(ca.map_err(|error| broken(&error))?).map_err(|error| broken(&error))?;
+    // A host that enrols has no certificate yet; what needs one asks for it.
+    let callers = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| broken(&error))?;
+    let tls = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| broken(&error))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(callers)
         .with_single_cert(vec![identity.certificate.clone()], identity.private_key())
         .map_err(|error| broken(&error))?;
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let routes = Router::new()
         .route(wire::limits::ENROL_PATH, post(enrol))
+        .route(wire::limits::CERTIFICATE_PATH, post(certificate))
         .route(baseline::AGENT_BINARY_PATH, get(agent_binary))
         .fallback(async |uri: Uri| {
             ApiProblem(Problem::new("route.unknown", format!("there is nothing at `{}`", uri.path())))
@@ -80,7 +91,9 @@ pub async fn serve_door(app: App, listener: TcpListener) -> Result<(), Problem> 
             let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await else {
                 return;
             };
-            let service = routes.layer(Extension(ConnectInfo::<SocketAddr>(from)));
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let shown = Shown(shown.map(|certificate| Sha256::of(certificate)));
+            let service = routes.layer(Extension(ConnectInfo::<SocketAddr>(from))).layer(Extension(shown));
             let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new()).http1_only();
             server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -113,6 +126,49 @@ async fn enrol(
         failures.note(from, app.clock.now());
     }
     Ok(Json(redeemed?))
+}
+
+/// SHA-256 of the certificate that a host has proven to hold the key of, if any.
+#[derive(Clone, Copy)]
+struct Shown(Option<Sha256>);
+
+/// Tells an enrolled host about its certificate. Who asks is known by the very certificate
+/// that was signed at its newest enrolment; a former one is no good any more.
+async fn certificate(
+    State(app): State<App>,
+    Extension(failures): Extension<Arc<Failures>>,
+    Extension(Shown(shown)): Extension<Shown>,
+    Caller(from): Caller,
+    question: Result<Json<CertificateQuestion>, JsonRejection>,
+) -> ApiResult<CertificateAnswer> {
+    if failures.too_many(from, app.clock.now()) {
+        return Err(Problem::new("access.slow_down", "too many failed attempts from your address")
+            .next("wait a minute")
+            .into());
+    }
+    let asked = async {
+        let server = match shown {
+            Some(shown) => app.servers.of_agent(shown).await?,
+            None => None,
+        };
+        let stranger = || {
+            Problem::new("certificate.stranger", "could not tell which server this host is")
+                .found("the connection shows no certificate of an enrolled agent")
+                .state("Nothing was changed")
+                .next("enrol the host")
+        };
+        let server = server.ok_or_else(stranger)?;
+        let Json(question) = question.map_err(|error| {
+            Problem::new("request.malformed", "could not read the question").found(error.body_text())
+        })?;
+        app.certificates.answer(&server, &question).await
+    };
+    let answer = asked.await;
+    // Refusals are written into the trail; whoever earns many of them is not heard for a while.
+    if answer.as_ref().is_err_and(|problem: &Problem| super::status_of(problem).is_client_error()) {
+        failures.note(from, app.clock.now());
+    }
+    Ok(Json(answer?))
 }
 
 /// The agent program is public: a host checks it against the digest in its user-data.

@@ -5,12 +5,12 @@ use axum::{
     extract::DefaultBodyLimit,
     http::Uri,
     middleware,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use base::Problem;
 
 use super::{ApiProblem, answer, headers};
-use crate::{access, app::App, audit, exposure, firewall, hosts, patching};
+use crate::{access, app::App, audit, certificates, dns, exposure, firewall, hosts, patching};
 
 /// The largest body of a request. Orders and forms are far smaller.
 const BODY: usize = 256 * 1024;
@@ -44,6 +44,11 @@ pub fn router(app: App) -> Router {
         .route("/firewall/addresses", put(firewall::api::set_addresses))
         .route("/servers/{name}/firewall", put(firewall::api::open))
         .route("/servers/{name}/firewall/sync", post(firewall::api::sync))
+        .route("/certificates", get(certificates::api::list))
+        .route("/servers/{name}/certificate", get(certificates::api::show).post(certificates::api::issue))
+        .route("/dns/zones", get(dns::api::list).post(dns::api::set))
+        .route("/dns/zones/{name}", delete(dns::api::remove))
+        .route("/dns/zones/{name}/test", post(dns::api::test))
         .route("/audit", get(audit::api::list))
         .route("/sign-in-links", post(access::api::issue_link))
         .fallback(async |uri: Uri| {

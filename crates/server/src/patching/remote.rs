@@ -118,6 +118,7 @@ fn in_words(verb: &Verb) -> &'static str {
         Verb::KeepFirewall { .. } => "keep its new firewall",
         Verb::Repair { .. } => "repair it",
         Verb::RunProbes { .. } => "probe its services",
+        Verb::CheckCertificate => "check its certificate",
     }
 }
 

@@ -95,7 +95,10 @@ impl Authority {
             .map_err(|source| AuthorityError::Request { source })?;
         let mut params = CertificateParams::new(vec![wire::agent_dns_name(server)]).map_err(own)?;
         params.distinguished_name.push(DnType::CommonName, server.to_string());
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // For clients too: by it the host proves itself when it asks for its own TLS certificate.
+        // Other agents refuse it, since it does not name the control plane.
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         validity(&mut params, 825);
         let certificate = params.signed_by(&request.public_key, &self.issuer()?).map_err(own)?;
         Ok((certificate.pem(), Sha256::of(certificate.der())))

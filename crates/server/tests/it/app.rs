@@ -22,6 +22,7 @@ use serde_json::Value;
 use server::{
     app::{App, Parts},
     audit::{Actor, AuditLine},
+    certificates::AcmeConfig,
     config::Config,
     exposure::{FeedSource, FeedSources},
     hosts::{Agents, Enrolments, Origin, Server, ServerState},
@@ -53,6 +54,8 @@ pub struct Setup {
     pub own_feeds: Vec<(FeedKind, FeedSource)>,
     /// The address at which hosts find it.
     pub address: &'static str,
+    /// Who signs certificates.
+    pub acme: AcmeConfig,
 }
 
 impl Default for Setup {
@@ -62,6 +65,7 @@ impl Default for Setup {
             feeds: FeedSource::Directories(Vec::new()),
             own_feeds: Vec::new(),
             address: ADDRESS,
+            acme: AcmeConfig::default(),
         }
     }
 }
@@ -140,6 +144,7 @@ impl TestApp {
             feeds,
             agent_binary: folder.path().join("holdfast-agent"),
             lab: false,
+            acme: setup.acme.clone(),
         };
         let parts = Parts {
             clock: Arc::new(clock.clone()),
@@ -162,6 +167,7 @@ impl TestApp {
             feeds: self.setup.feeds.clone(),
             own_feeds: self.setup.own_feeds.clone(),
             address: self.setup.address,
+            acme: self.setup.acme.clone(),
         };
         let (clock, provider) = (self.clock.clone(), Arc::clone(&self.provider));
         let (agents, folder) = (Arc::clone(&self.agents), Arc::clone(&self.folder));

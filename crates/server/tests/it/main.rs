@@ -4,6 +4,7 @@
 //! Start with [`app::TestApp`].
 
 mod app;
+mod certificates;
 mod drift;
 mod exposure;
 mod firewall;

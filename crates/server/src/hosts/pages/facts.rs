@@ -3,6 +3,7 @@
 use wire::{Inventory, Virtualization};
 
 use crate::{
+    certificates::Certificate,
     firewall::{FirewallView, pages::badge},
     hosts::{Origin, Server},
     pages::{Badge, Frame, When, bytes, grouped, span},
@@ -71,6 +72,15 @@ pub fn of(server: &Server, inventory: Option<&Inventory>, frame: &Frame) -> Vec<
     facts.push(Fact::new("Inventory", "").when(frame.when(inventory.collected_at)));
     facts.extend(of_inventory(inventory, frame));
     facts
+}
+
+/// How its TLS certificate stands.
+pub fn certificate(certificate: &Certificate, frame: &Frame) -> Fact {
+    let trouble = certificate.trouble(frame.now);
+    let badge = trouble.as_ref().map(|_| Badge::amber("needs a look"));
+    let fact = Fact::new("TLS certificate", certificate.name.to_string()).badge(badge);
+    let until = certificate.not_after.map(|at| format!("valid until {}", at.strftime("%F")));
+    fact.notes(until.or_else(|| Some("not issued yet".to_owned()))).notes(trouble)
 }
 
 /// How its firewall stands.

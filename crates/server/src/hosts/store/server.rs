@@ -1,6 +1,6 @@
 //! The table `server`.
 
-use base::{HostName, ServerId};
+use base::{HostName, ServerId, Sha256};
 use sea_orm::{ActiveValue::Set, IntoActiveModel, QueryOrder, entity::prelude::*};
 
 use super::super::model::{Origin, Server, ServerState};
@@ -182,6 +182,13 @@ pub async fn find(db: &DatabaseConnection, id: ServerId) -> Result<Option<Server
 /// The server of this name.
 pub async fn find_by_name(db: &DatabaseConnection, name: &HostName) -> Result<Option<Server>, DbErr> {
     let row = Entity::find().filter(Column::Name.eq(name.as_str())).one(db).await?;
+    row.map(Model::into_server).transpose()
+}
+
+/// The server whose agent has this certificate.
+pub async fn find_by_agent(db: &DatabaseConnection, certificate: Sha256) -> Result<Option<Server>, DbErr> {
+    let row =
+        Entity::find().filter(Column::AgentCertificateSha256.eq(certificate.to_string())).one(db).await?;
     row.map(Model::into_server).transpose()
 }
 

@@ -42,6 +42,13 @@ const ROUTES: &[(Method, &str, Reads)] = &[
     (Method::POST, "/acceptances/{acceptance}/revoke", Reads::Nothing),
     (Method::GET, "/feeds", Reads::Nothing),
     (Method::POST, "/feeds/refresh", Reads::Nothing),
+    (Method::GET, "/certificates", Reads::Nothing),
+    (Method::GET, "/servers/{name}/certificate", Reads::Nothing),
+    (Method::POST, "/servers/{name}/certificate", Reads::Json),
+    (Method::GET, "/dns/zones", Reads::Nothing),
+    (Method::POST, "/dns/zones", Reads::Json),
+    (Method::DELETE, "/dns/zones/{name}", Reads::Nothing),
+    (Method::POST, "/dns/zones/{name}/test", Reads::Nothing),
     (Method::GET, "/audit", Reads::Nothing),
     (Method::POST, "/sign-in-links", Reads::Nothing),
 ];

@@ -14,7 +14,8 @@ use tokio::{net::TcpListener, task::AbortHandle};
 use crate::app::{Setup, TestApp, enrolment_request, in_short};
 
 /// The paths behind the door; kept equal to its own list by the test below.
-const PATHS: [&str; 2] = ["wire::limits::ENROL_PATH", "baseline::AGENT_BINARY_PATH"];
+const PATHS: [&str; 3] =
+    ["wire::limits::ENROL_PATH", "wire::limits::CERTIFICATE_PATH", "baseline::AGENT_BINARY_PATH"];
 
 struct Door {
     app: TestApp,
@@ -30,6 +31,33 @@ impl Drop for Door {
 }
 
 impl Door {
+    /// A client that shows this certificate, or none.
+    async fn caller(&self, shown: Option<(&str, &rcgen::KeyPair)>) -> Client {
+        let region = self.app.app.regions.get("default").await.unwrap();
+        let mut roots = RootCertStore::empty();
+        let ca = region.authority.certificate_pem().as_bytes();
+        roots.add(CertificateDer::from_pem_slice(ca).unwrap()).unwrap();
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let tls = match shown {
+            None => tls.with_no_client_auth(),
+            Some((pem, key)) => {
+                let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
+                let key = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+                tls.with_client_auth_cert(chain, key.into()).unwrap()
+            }
+        };
+        Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap()
+    }
+
+    async fn ask(&self, client: &Client) -> reqwest::Result<(u16, String)> {
+        let question = wire::CertificateQuestion { csr_pem: None, installed: None, fault: None };
+        let answer = client.post(self.url(wire::limits::CERTIFICATE_PATH)).json(&question).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     async fn open() -> Self {
         let app = TestApp::with(Setup { address: "127.0.0.1", ..Setup::default() }).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,6 +143,34 @@ async fn whatever_else_is_sent_is_refused() {
     }
     assert_eq!(door.audited().await, ["server.enrol refused"; 4]);
     assert_eq!(door.app.known(server.id).await.agent_certificate, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_certificate_of_an_enrolled_agent_asks_about_a_servers_own() {
+    let door = Door::open().await;
+    let (server, _) = door.app.server(HostBuilder::debian12("web-3")).await;
+    let enrol = async || {
+        let token = door.app.app.enrolments.issue(server.id).await.unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+        let request = wire::EnrolmentRequest { csr_pem: csr, ..enrolment_request(token.reveal()) };
+        let from = "192.0.2.9".parse().unwrap();
+        (door.app.app.enrolments.redeem(&request, from).await.unwrap().certificate_pem, key)
+    };
+    let (former, former_key) = enrol().await;
+    let (own, own_key) = enrol().await;
+    let stranger = door.caller(None).await;
+    let refused = door.ask(&stranger).await.unwrap();
+    assert!(refused.0 == 403 && refused.1.contains("certificate.stranger"), "{refused:?}");
+    let client = door.caller(Some((&own, &own_key))).await;
+    assert_eq!(door.ask(&client).await.unwrap(), (200, r#"{"answer":"nothing"}"#.to_owned()));
+    let client = door.caller(Some((&former, &former_key))).await;
+    let refused = door.ask(&client).await.unwrap();
+    assert!(refused.0 == 403 && refused.1.contains("certificate.stranger"), "{refused:?}");
+    // One of another authority does not even get a connection.
+    let params = rcgen::CertificateParams::new(vec![wire::agent_dns_name(server.id)]).unwrap();
+    let foreign = params.self_signed(&own_key).unwrap().pem();
+    assert!(door.ask(&door.caller(Some((&foreign, &own_key))).await).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
