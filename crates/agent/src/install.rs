@@ -74,6 +74,8 @@ pub async fn run(places: &Places) -> Result<(), InstallError> {
         (&places.jobs(), 0o700, (0, 0)),
         (&places.all_kept(), 0o711, (0, 0)),
         (&places.identity(), 0o700, (uid, gid)),
+        // Services that read the key as a user of their own must get there.
+        (places.tls().parent().unwrap_or(places.tls()), 0o755, (0, 0)),
         (places.tls(), 0o755, (0, 0)),
     ] {
         folder(path, mode, uid, gid).map_err(|source| file_error(path, source))?;

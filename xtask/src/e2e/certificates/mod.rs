@@ -274,7 +274,9 @@ impl Trial {
         let host = self.host();
         let before = self.serial()?;
         host.exec(
-            "set -e; DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install postgresql
+            // In a unit of its own: its scripts use su, which wants a session that can be had.
+            "set -e; systemd-run --quiet --wait --collect -E DEBIAN_FRONTEND=noninteractive \
+               apt-get -q -y --no-install-recommends install postgresql
              printf '%s\n' \"ssl = on\" \"ssl_cert_file = '/etc/holdfast/tls/current/certificate.pem'\" \
                \"ssl_key_file = '/etc/holdfast/tls/current/key.pem'\" >/etc/postgresql/15/main/conf.d/tls.conf",
         )?;

@@ -21,8 +21,13 @@ pub fn missing() -> Option<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into()]).collect();
     let has = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
-    let needed =
-        [("named", "bind9"), ("dig", "bind9-dnsutils"), ("pebble", "pebble"), ("setpriv", "util-linux")];
+    let needed = [
+        ("named", "bind9"),
+        ("dig", "bind9-dnsutils"),
+        ("pebble", "pebble"),
+        ("setpriv", "util-linux"),
+        ("curl", "curl"),
+    ];
     needed.into_iter().find(|(program, _)| !has(program)).map(|(_, package)| package)
 }
 
@@ -197,6 +202,23 @@ impl Pebble {
 
     /// How many requests of this kind it was sent, such as `/order-plz`.
     pub fn requests(&self, path: &str) -> usize {
+        // What it has printed may still be on its way: with a request of our own, all before it
+        // are here.
+        let before = self.printed("/dir");
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-o", "/dev/null", "--noproxy", "*", "--cacert"])
+            .arg(&self.root)
+            .arg(&self.directory);
+        assert!(curl.status().unwrap().success());
+        let until = std::time::Instant::now() + START;
+        while self.printed("/dir") == before {
+            assert!(std::time::Instant::now() < until, "Pebble does not tell of its requests");
+            std::thread::yield_now();
+        }
+        self.printed(path)
+    }
+
+    fn printed(&self, path: &str) -> usize {
         let printed = self.program.printed.lock().unwrap();
         let asked = |line: &&String| {
             (line.contains("POST ") || line.contains("GET ") || line.contains("HEAD ")) && line.contains(path)
@@ -211,6 +233,8 @@ pub fn https_identity() -> (String, String, String) {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // With the name of the leaf it would look like a certificate that signed itself.
+    ca.distinguished_name.push(rcgen::DnType::CommonName, "trial root");
     let root = ca.self_signed(&ca_key).unwrap().pem();
     let issuer = rcgen::Issuer::new(ca, ca_key);
     let key = rcgen::KeyPair::generate().unwrap();
