@@ -146,3 +146,44 @@ impl Certificate {
         late.then(|| "it was due for renewal long ago, and the host has not asked".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + day * 86_400).unwrap()
+    }
+
+    fn issued() -> Certificate {
+        let zone: DnsName = "example.org".parse().unwrap();
+        let name = DnsName::below("web-1", &zone).unwrap();
+        let mut certificate = Certificate::wanted(ServerId::new(), "web-1", name, zone, TlsService::Nginx);
+        assert!(certificate.is_due(at(0)), "what was never issued is due");
+        certificate.serial = Some("01".to_owned());
+        (certificate.not_after, certificate.renew_at) = (Some(at(90)), Some(at(60)));
+        certificate
+    }
+
+    #[test]
+    fn it_is_due_at_its_time_or_when_somebody_asks() {
+        let mut certificate = issued();
+        assert!(!certificate.is_due(at(59)) && certificate.is_due(at(60)));
+        certificate.renewal_wanted = true;
+        assert!(certificate.is_due(at(1)));
+    }
+
+    #[test]
+    fn trouble_is_told_long_before_the_end() {
+        let certificate = issued();
+        assert_eq!(certificate.trouble(at(74)), None);
+        assert!(certificate.trouble(at(76)).unwrap().contains("has not asked"), "two weeks before the end");
+        let mut failing = issued();
+        failing.fault = Some(Problem::new("certificate.dns", "no").found("the server is down"));
+        assert_eq!(failing.trouble(at(61)).unwrap(), "the server is down");
+        let mut unused = issued();
+        let fault = Some("nginx.service could not be reloaded".to_owned());
+        unused.served = Some(Served { serial: None, proof: None, fault: fault.clone(), at: at(61) });
+        assert_eq!(unused.trouble(at(61)), fault);
+    }
+}

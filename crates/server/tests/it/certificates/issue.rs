@@ -1,6 +1,9 @@
 //! Certificates from a real CA, proven by records at a real name server.
 
-use server::certificates::{AcmeConfig, CertificateState};
+use server::{
+    certificates::{AcmeConfig, CertificateState},
+    dns::{KeyAlgorithm, ZoneOrder},
+};
 use wire::CertificateAnswer;
 
 use super::{
@@ -102,6 +105,27 @@ async fn a_delegated_challenge_is_answered_where_it_leads() {
     world.ask(&endless, Some(&csr(&["loop.front.test"])), None).await.unwrap();
     let fault = world.known(&endless).await.fault.unwrap();
     assert!(fault.found.unwrap().contains("lead nowhere"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_counts_when_every_authoritative_server_has_it() {
+    let Some((mut world, _pebble)) = world(0).await else { return };
+    world.bind.start_secondary();
+    let both = [world.bind.address, world.bind.secondary_address];
+    let order = ZoneOrder {
+        name: "hosts.test".parse().unwrap(),
+        servers: vec![both[0]],
+        authoritative: both.to_vec(),
+        key_name: Some("holdfast".to_owned()),
+        algorithm: Some(KeyAlgorithm::HmacSha256),
+        secret: Some(super::programs::SECRET.to_owned()),
+    };
+    world.app.app.zones.set(&ann(), &order).await.unwrap();
+    let report = world.app.app.zones.test(&ann(), "hosts.test").await.unwrap();
+    assert_eq!(report.seen_at, both);
+    assert_eq!(report.record.as_str(), "_acme-challenge.holdfast-test.hosts.test");
+    let server = world.server("web-1", "hosts.test").await;
+    world.chain(&server, &csr(&["web-1.hosts.test"]), None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,7 +98,10 @@ impl Drop for Program {
 pub struct Bind {
     /// Where it answers.
     pub address: SocketAddr,
+    /// Where its secondary answers, once it is started.
+    pub secondary_address: SocketAddr,
     program: Option<Program>,
+    secondary: Option<Program>,
     folder: PathBuf,
 }
 
@@ -108,7 +111,18 @@ impl Bind {
         let folder = folder.join("bind");
         std::fs::create_dir_all(&folder).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let (port, place) = (address.port(), folder.display());
+        let secondary_address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let (port, second) = (address.port(), secondary_address.port());
+        let place = folder.display();
+        let options = |port: u16, name: &str| {
+            format!(
+                "options {{ directory \"{place}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+                   pid-file \"{place}/{name}.pid\"; session-keyfile \"{place}/{name}.key\"; lock-file none;
+                   dnssec-validation no; recursion yes; allow-recursion {{ 127.0.0.1; }}; notify explicit;
+                   notify-delay 0; }};
+                 controls {{}};\n"
+            )
+        };
         let zone = "$TTL 60\n@ SOA ns admin 1 60 60 600 60\n@ NS ns\nns A 127.0.0.1\n";
         std::fs::write(folder.join("hosts.db"), zone).unwrap();
         let front = format!(
@@ -116,17 +130,21 @@ impl Bind {
         );
         std::fs::write(folder.join("front.db"), front).unwrap();
         let configuration = format!(
-            "options {{ directory \"{place}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-               pid-file \"{place}/named.pid\"; session-keyfile \"{place}/session.key\"; lock-file none;
-               dnssec-validation no; recursion yes; allow-recursion {{ 127.0.0.1; }}; }};
-             controls {{}};
+            "{}
              key holdfast {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};
              key onlooker {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};
-             zone hosts.test {{ type primary; file \"hosts.db\"; update-policy {{ grant holdfast zonesub TXT; }}; }};
-             zone front.test {{ type primary; file \"front.db\"; }};\n"
+             zone hosts.test {{ type primary; file \"hosts.db\"; update-policy {{ grant holdfast zonesub TXT; }};
+               allow-transfer {{ 127.0.0.1; }}; also-notify {{ 127.0.0.1 port {second}; }}; }};
+             zone front.test {{ type primary; file \"front.db\"; }};\n",
+            options(port, "named")
         );
         std::fs::write(folder.join("named.conf"), configuration).unwrap();
-        let mut bind = Self { address, program: None, folder };
+        let configuration = format!(
+            "{} zone hosts.test {{ type secondary; primaries port {port} {{ 127.0.0.1; }}; file \"hosts.copy\"; }};\n",
+            options(second, "second")
+        );
+        std::fs::write(folder.join("second.conf"), configuration).unwrap();
+        let mut bind = Self { address, secondary_address, program: None, secondary: None, folder };
         bind.resume();
         bind
     }
@@ -134,6 +152,13 @@ impl Bind {
     /// Ends it, as when its machine goes down.
     pub fn stop(&mut self) {
         self.program = None;
+    }
+
+    /// Starts its secondary, and waits until that has the zone.
+    pub fn start_secondary(&mut self) {
+        let configuration = self.folder.join("second.conf");
+        let command = ["named", "-f", "-g", "-c", configuration.to_str().unwrap()];
+        self.secondary = Some(Program::start(&command, &[], "Transfer status: success"));
     }
 
     /// Starts it again with what it had.
