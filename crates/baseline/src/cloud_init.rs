@@ -7,7 +7,11 @@
 //! What belongs to the place a host runs in, not to the host (network, disk growth,
 //! package sources, handed-over host keys), is left to the provider's own data.
 
-use serde_json::json;
+use std::io::Write;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use flate2::{Compression, GzBuilder};
+use serde_json::{Value, json};
 
 use crate::{Baseline, BaselineFile, CA_FILE, SCRIPT_FILE, first_boot};
 
@@ -76,11 +80,11 @@ impl Baseline {
         let mut files: Vec<_> = self
             .files()
             .into_iter()
-            .map(|BaselineFile { path, mode, contents, .. }| file(path, mode, contents))
+            .map(|BaselineFile { path, mode, contents, .. }| packed(file(path, mode, contents)))
             .collect();
         files.push(file(CA_FILE, 0o644, ca.clone()));
         files.push(file(wire::BOOTSTRAP_FILE, 0o600, bootstrap.to_string()));
-        files.push(file(SCRIPT_FILE, 0o700, script));
+        files.push(packed(file(SCRIPT_FILE, 0o700, script)));
 
         let description = self.description();
         let config = json!({
@@ -113,10 +117,27 @@ impl Baseline {
     }
 }
 
+/// Below this, compressing costs more than it saves, in bytes.
+const WORTH_PACKING: usize = 400;
+
+/// The file with its contents compressed, in the encoding cloud-init calls `gz+b64`, if
+/// they are long. The same contents always give the same bytes.
+fn packed(mut file: Value) -> Value {
+    if let Some(contents) = file["content"].as_str().filter(|contents| contents.len() > WORTH_PACKING) {
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+        // Writing to memory cannot fail; if it did, the file would go as it is.
+        if let Ok(bytes) = gzip.write_all(contents.as_bytes()).and_then(|()| gzip.finish()) {
+            file["content"] = STANDARD.encode(bytes).into();
+            file["encoding"] = "gz+b64".into();
+        }
+    }
+    file
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
-        io::Write,
+        io::{Read, Write},
         process::{Command, Stdio},
     };
 
@@ -149,7 +170,15 @@ mod tests {
     fn contents(config: &Value, path: &str) -> String {
         let files = config["write_files"].as_array().expect("files");
         let file = files.iter().find(|file| file["path"] == path).expect(path);
-        file["content"].as_str().expect("text").to_owned()
+        let content = file["content"].as_str().expect("text");
+        if file["encoding"].is_null() {
+            return content.to_owned();
+        }
+        assert_eq!(file["encoding"], "gz+b64");
+        let mut text = String::new();
+        let bytes = STANDARD.decode(content).expect("base64");
+        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("gzip");
+        text
     }
 
     #[test]
@@ -173,7 +202,7 @@ mod tests {
         }
         let stored = config["write_files"].as_array().expect("files");
         let modes: Vec<_> = stored.iter().map(|f| f["permissions"].as_str().expect("a mode")).collect();
-        assert_eq!(modes, ["0644", "0644", "0644", "0644", "0600", "0700"]);
+        assert_eq!(modes[modes.len() - 3..], ["0644", "0600", "0700"]);
         let read: wire::Bootstrap =
             serde_json::from_str(&contents(&config, wire::BOOTSTRAP_FILE)).expect("a bootstrap");
         assert_eq!((read.token.as_str(), read.ca_pem.as_str()), (TOKEN, CA));
@@ -228,6 +257,9 @@ mod tests {
             assert!(at("systemctl mask $updaters") < ssh_rule);
             assert!(ssh_rule < at("ufw --force enable"));
             assert!(at("ufw --force enable") < at("systemctl try-reload-or-restart ssh.service"));
+            assert!(at("install_package $missing") < at("set_login UMASK 027\n"));
+            assert!(at("narrow 750 /etc/sudoers.d\n") < at("algorithms >\"$algorithms\""));
+            assert!(at("algorithms >\"$algorithms\"") < at("sshd -t ||"));
             assert!(at("sha256sum --check") < at("install -o root"));
             assert!(script.contains("url='https://[2001:db8::4]:8443/agent/v1/binary'\n"));
             // `printf key | openssl sha256 -binary | base64`

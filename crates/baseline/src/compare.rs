@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wire::Posture;
 
-use crate::{AddedRule, Baseline, Purpose, sshd, updaters};
+use crate::{AddedRule, Baseline, Purpose, hardening, sshd, updaters};
 
 /// How much a deviation matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +44,20 @@ pub enum Item {
     AptPeriodic,
     /// A file of the baseline is missing or changed.
     File,
+    /// A setting of the kernel.
+    Sysctl,
+    /// An unwanted module of the kernel is loaded.
+    KernelModule,
+    /// A mount lacks an option.
+    Mount,
+    /// A file or folder is open wider than it should be.
+    Permission,
+    /// A setting for new accounts and sessions.
+    Account,
+    /// Something that guards the host is off.
+    Guard,
+    /// The host says nothing of what lies deeper.
+    Unseen,
 }
 
 impl fmt::Display for Item {
@@ -60,6 +74,13 @@ impl fmt::Display for Item {
             Self::Updater => "updater",
             Self::AptPeriodic => "apt_periodic",
             Self::File => "file",
+            Self::Sysctl => "sysctl",
+            Self::KernelModule => "kernel_module",
+            Self::Mount => "mount",
+            Self::Permission => "permission",
+            Self::Account => "account",
+            Self::Guard => "guard",
+            Self::Unseen => "unseen",
         })
     }
 }
@@ -96,6 +117,7 @@ impl Baseline {
         compare_sshd(posture, &mut list);
         compare_updaters(posture, &mut list);
         self.compare_files(posture, &mut list);
+        hardening::compare(posture, &mut list);
         list.0
     }
 
@@ -193,6 +215,14 @@ fn compare_sshd(posture: &Posture, list: &mut Deviations) {
             list.amber(Item::SshdOption, &expected, &found, "sshd offers no more than operators need");
         }
     }
+    for (option, _, allowed) in sshd::SSHD_ALGORITHMS {
+        let found = posture.sshd.get(&option.to_ascii_lowercase()).map_or("", String::as_str);
+        if !sshd::offers_only(allowed, found) {
+            let expected = format!("{option} of {allowed}, in this order");
+            let found = format!("{option} {found}");
+            list.amber(Item::SshdOption, &expected, &found, "sshd offers sound algorithms only");
+        }
+    }
 }
 
 fn compare_updaters(posture: &Posture, list: &mut Deviations) {
@@ -217,14 +247,14 @@ fn compare_updaters(posture: &Posture, list: &mut Deviations) {
     }
 }
 
-struct Deviations(Vec<Deviation>);
+pub(crate) struct Deviations(Vec<Deviation>);
 
 impl Deviations {
-    fn red(&mut self, item: Item, expected: &str, found: &str, why: &str) {
+    pub(crate) fn red(&mut self, item: Item, expected: &str, found: &str, why: &str) {
         self.push(item, Severity::Red, expected, found, why);
     }
 
-    fn amber(&mut self, item: Item, expected: &str, found: &str, why: &str) {
+    pub(crate) fn amber(&mut self, item: Item, expected: &str, found: &str, why: &str) {
         self.push(item, Severity::Amber, expected, found, why);
     }
 
@@ -242,7 +272,7 @@ mod tests {
     use crate::{
         Service, Source,
         description::tests::{baseline, open_to_ssh},
-        sshd::SSHD_OPTIONS,
+        sshd::{SSHD_ALGORITHMS, SSHD_OPTIONS},
     };
 
     /// What a host under this baseline reports, in UFW's and sshd's own words.
@@ -273,10 +303,15 @@ mod tests {
                 ipv6: true,
                 rules,
             },
-            sshd: SSHD_OPTIONS.into_iter().map(lower).collect(),
+            sshd: SSHD_OPTIONS
+                .into_iter()
+                .chain(SSHD_ALGORITHMS.map(|(option, _, known)| (option, known)))
+                .map(lower)
+                .collect(),
             updaters: updaters::UPDATER_UNITS.map(|unit| (unit.to_owned(), "masked".to_owned())).into(),
             apt_periodic: updaters::APT_PERIODIC.map(|(o, v)| (o.to_owned(), v.to_owned())).into(),
             files: baseline.files().iter().map(|file| (file.path.to_owned(), file.sha256())).collect(),
+            hardening: Some(hardening::tests::as_described()),
         }
     }
 
@@ -312,7 +347,7 @@ mod tests {
     fn every_change_is_seen() {
         let baseline = baseline(Service::Postgres);
         type Change = fn(&mut Posture);
-        let cases: [(Change, Item, Severity); 13] = [
+        let cases: [(Change, Item, Severity); 15] = [
             (|p| p.firewall.active = false, Item::FirewallOff, Severity::Red),
             (|p| p.firewall.default_incoming = "allow".into(), Item::FirewallDefault, Severity::Red),
             (|p| p.firewall.ipv6 = false, Item::FirewallIpv6, Severity::Red),
@@ -326,6 +361,8 @@ mod tests {
             ),
             (|p| set(&mut p.sshd, "passwordauthentication", "yes"), Item::SshdOption, Severity::Red),
             (|p| set(&mut p.sshd, "maxauthtries", "6"), Item::SshdOption, Severity::Amber),
+            (|p| set(&mut p.sshd, "macs", "hmac-sha1"), Item::SshdOption, Severity::Amber),
+            (|p| p.hardening = None, Item::Unseen, Severity::Amber),
             (|p| set(&mut p.updaters, "apt-daily-upgrade.timer", "enabled"), Item::Updater, Severity::Amber),
             (|p| set(&mut p.updaters, "apt-daily.service", "static"), Item::Updater, Severity::Amber),
             (|p| p.apt_periodic.clear(), Item::AptPeriodic, Severity::Amber),

@@ -3,7 +3,10 @@
 
 use wire::{Posture, RepairFile};
 
-use crate::{Baseline, sshd, updaters};
+use crate::{
+    Baseline, accounts, auditing, banner, core_dumps, integrity, journal, metadata, modules, permissions,
+    sshd, sudo, sysctl, updaters,
+};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +29,85 @@ impl BaselineFile {
 }
 
 /// The paths of [`Baseline::files`]: what an agent reports digests of.
-pub const WATCHED_FILES: [&str; 3] = [sshd::SSHD_FILE, updaters::APT_FILE, updaters::NEEDRESTART_FILE];
+pub const WATCHED_FILES: [&str; 22] = [
+    sshd::SSHD_FILE,
+    updaters::APT_FILE,
+    updaters::NEEDRESTART_FILE,
+    sysctl::SYSCTL_FILE,
+    modules::MODULES_FILE,
+    accounts::LIMITS_FILE,
+    accounts::PROFILE_FILE,
+    accounts::PASSWORDS_FILE,
+    sudo::SUDO_FILE,
+    banner::BANNER_FILES[0],
+    banner::BANNER_FILES[1],
+    journal::JOURNAL_FILE,
+    core_dumps::COLLECTOR_FILE,
+    core_dumps::SERVICES_FILE,
+    auditing::RULES_FILE,
+    auditing::UNIT_FILE,
+    metadata::TABLE_FILE,
+    metadata::UNIT_FILE,
+    permissions::ALLOW_FILE,
+    integrity::RULES_FILE,
+    integrity::SERVICE_FILE,
+    integrity::TIMER_FILE,
+];
 
 impl Baseline {
     /// Every file of the hardening.
     pub fn files(&self) -> Vec<BaselineFile> {
-        let file = |path, contents, why| BaselineFile { path, mode: 0o644, contents, why };
+        let file = |path, contents: &str, why| BaselineFile {
+            path,
+            mode: 0o644,
+            contents: contents.to_owned(),
+            why,
+        };
+        let narrow = |path, mode, contents: &str, why| BaselineFile { mode, ..file(path, contents, why) };
+        let cores = "a core dump holds the secrets of the program that died";
+        let changes = "what changed in the settings that decide who gets in is noted every day";
+        let metadata = "user-data lies at the metadata address for any process to read";
+        let words = "whoever comes to a sign-in is told whose it is, and nothing about the host";
         vec![
-            file(sshd::SSHD_FILE, sshd::contents(), "SSH takes keys only, and sound algorithms only"),
-            file(updaters::APT_FILE, updaters::apt_contents(), "apt does nothing by itself"),
+            file(sshd::SSHD_FILE, &sshd::contents(), "SSH takes keys only, and sound algorithms only"),
+            file(
+                updaters::APT_FILE,
+                &updaters::apt_contents(),
+                "apt does nothing by itself and takes nothing unsigned",
+            ),
             file(
                 updaters::NEEDRESTART_FILE,
-                updaters::needrestart_contents(),
+                &updaters::needrestart_contents(),
                 "needrestart lists services and leaves restarting them to a run",
             ),
+            file(sysctl::SYSCTL_FILE, &sysctl::contents(), "the kernel gives nothing away and trusts nobody"),
+            file(modules::MODULES_FILE, &modules::contents(), "what is never loaded has no holes"),
+            file(accounts::LIMITS_FILE, accounts::LIMITS, cores),
+            file(accounts::PROFILE_FILE, accounts::PROFILE, "a session left alone ends"),
+            file(
+                accounts::PASSWORDS_FILE,
+                accounts::PASSWORDS,
+                "whoever sets a password must not set a weak one",
+            ),
+            narrow(sudo::SUDO_FILE, 0o440, sudo::SUDO, "a command run as root must not be led astray"),
+            file(banner::BANNER_FILES[0], banner::BANNER, words),
+            file(banner::BANNER_FILES[1], banner::BANNER, words),
+            file(journal::JOURNAL_FILE, journal::JOURNAL, "the journal is kept and never fills the disk"),
+            file(core_dumps::COLLECTOR_FILE, core_dumps::COLLECTOR, cores),
+            file(core_dumps::SERVICES_FILE, core_dumps::SERVICES, cores),
+            narrow(
+                auditing::RULES_FILE,
+                0o640,
+                &auditing::contents(),
+                "somebody must be able to say what was done",
+            ),
+            file(auditing::UNIT_FILE, auditing::UNIT, "in a container the audit daemon can only fail"),
+            file(metadata::TABLE_FILE, metadata::TABLE, metadata),
+            file(metadata::UNIT_FILE, metadata::UNIT, metadata),
+            narrow(permissions::ALLOW_FILE, 0o640, permissions::ALLOW, "root alone has jobs"),
+            narrow(integrity::RULES_FILE, 0o640, integrity::RULES, changes),
+            file(integrity::SERVICE_FILE, integrity::SERVICE, changes),
+            file(integrity::TIMER_FILE, integrity::TIMER, changes),
         ]
     }
 }
@@ -78,41 +146,47 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_file_has_another_digest() {
+        for file in baseline(Service::Bare).files() {
+            let changed = BaselineFile { contents: format!("{} ", file.contents), ..file.clone() };
+            assert_ne!(changed.sha256(), file.sha256());
+            assert!(file.contents.ends_with('\n') && !file.why.is_empty(), "{}", file.path);
+        }
+    }
+
+    #[test]
+    fn sudo_takes_its_drop_in() {
+        let files = baseline(Service::Bare).files();
+        let sudo = files.iter().find(|file| file.path == sudo::SUDO_FILE).expect("a drop-in");
+        // It refuses to read one that others may write to, or whose name has a dot.
+        assert_eq!(
+            (sudo.mode, sudo.path.rsplit('/').next().is_some_and(|name| name.contains('.'))),
+            (0o440, false)
+        );
+        assert!(!sudo.contents.contains("requiretty") && !sudo.contents.contains("noexec"));
+    }
+
+    #[test]
     fn reads_as_reviewed() {
         let files = baseline(Service::Bare).files();
-        assert_eq!(
-            files[0].contents,
-            "# Written by Holdfast. Changes are shown as drift.\n\
-             PermitRootLogin prohibit-password\n\
-             PubkeyAuthentication yes\n\
-             PasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\n\
-             PermitEmptyPasswords no\n\
-             HostbasedAuthentication no\n\
-             MaxAuthTries 3\n\
-             LoginGraceTime 30\n\
-             X11Forwarding no\n\
-             AllowAgentForwarding no\n\
-             AllowTcpForwarding no\n\
-             PermitTunnel no\n\
-             PermitUserEnvironment no\n\
-             KexAlgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org\n\
-             Ciphers aes256-gcm@openssh.com,aes128-gcm@openssh.com\n\
-             MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com\n"
-        );
-        assert_eq!(
-            files[1].contents,
-            "// Written by Holdfast. Packages change in runs only.\n\
-             APT::Periodic::Enable \"0\";\n\
-             APT::Periodic::Update-Package-Lists \"0\";\n\
-             APT::Periodic::Download-Upgradeable-Packages \"0\";\n\
-             APT::Periodic::Unattended-Upgrade \"0\";\n\
-             APT::Periodic::AutocleanInterval \"0\";\n\
-             Unattended-Upgrade::Automatic-Reboot \"false\";\n"
-        );
-        assert_eq!(
-            files[2].contents,
-            "# Written by Holdfast. List what needs a restart; a run restarts it.\n$nrconf{restart} = 'l';\n"
-        );
+        let of = |path: &str| {
+            let file = files.iter().find(|file| file.path == path).expect(path);
+            file.contents.as_str()
+        };
+        for (path, line) in [
+            (sshd::SSHD_FILE, "PasswordAuthentication no"),
+            (sshd::SSHD_FILE, "HostKey /etc/ssh/ssh_host_ed25519_key"),
+            (sshd::SSHD_FILE, "HostKey /etc/ssh/ssh_host_rsa_key"),
+            (updaters::APT_FILE, "APT::Periodic::Unattended-Upgrade \"0\";"),
+            (updaters::APT_FILE, "Unattended-Upgrade::Automatic-Reboot \"false\";"),
+            (updaters::APT_FILE, "Acquire::AllowInsecureRepositories \"false\";"),
+            (updaters::NEEDRESTART_FILE, "$nrconf{restart} = 'l';"),
+            (sysctl::SYSCTL_FILE, "kernel.kptr_restrict = 2"),
+            (modules::MODULES_FILE, "install usb-storage /bin/false"),
+            (modules::MODULES_FILE, "blacklist usb-storage"),
+            (auditing::RULES_FILE, "-w /etc/sudoers -p wa -k sudo"),
+        ] {
+            assert!(of(path).lines().any(|found| found == line), "{path}: {line}");
+        }
     }
 }

@@ -21,6 +21,14 @@ pub const APT_PERIODIC: [(&str, &str); 5] = [
     ("APT::Periodic::AutocleanInterval", "0"),
 ];
 
+/// No package without a signature, and no archive that stops signing (apt-secure(8)).
+const APT_TRUST: [(&str, &str); 4] = [
+    ("APT::Get::AllowUnauthenticated", "false"),
+    ("Acquire::AllowInsecureRepositories", "false"),
+    ("Acquire::AllowWeakRepositories", "false"),
+    ("Acquire::AllowDowngradeToInsecureRepositories", "false"),
+];
+
 /// Read after the files that `unattended-upgrades` brings (`20…`, `50…`): apt keeps the
 /// last value.
 pub(crate) const APT_FILE: &str = "/etc/apt/apt.conf.d/99-holdfast";
@@ -34,6 +42,9 @@ pub(crate) fn apt_contents() -> String {
         text.push_str(&format!("{option} \"{value}\";\n"));
     }
     text.push_str("Unattended-Upgrade::Automatic-Reboot \"false\";\n");
+    for (option, value) in APT_TRUST {
+        text.push_str(&format!("{option} \"{value}\";\n"));
+    }
     text
 }
 

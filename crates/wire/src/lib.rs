@@ -10,6 +10,7 @@ mod api;
 mod certificate;
 mod enrolment;
 mod firewall;
+mod hardening;
 mod inventory;
 mod job;
 mod packages;
@@ -24,6 +25,7 @@ pub use enrolment::{
     BOOTSTRAP_FILE, Bootstrap, CONTROL_PLANE_DNS_NAME, EnrolmentRequest, EnrolmentResponse, agent_dns_name,
 };
 pub use firewall::{Action, FirewallRule, Purpose};
+pub use hardening::HardeningReport;
 pub use inventory::{
     Boot, Disk, FormerInUse, Inventory, Kernel, LivepatchModule, OsRelease, PackageHealth, RebootState,
     ServiceState, Virtualization,

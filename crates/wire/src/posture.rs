@@ -19,6 +19,9 @@ pub struct Posture {
     pub apt_periodic: BTreeMap<String, String>,
     /// SHA-256 of each file the baseline writes, by path; missing files are absent.
     pub files: BTreeMap<String, base::Sha256>,
+    /// What lies deeper. Absent from agents that do not know of it yet.
+    #[serde(default)]
+    pub hardening: Option<crate::HardeningReport>,
 }
 
 /// UFW as it says it is.

@@ -25,14 +25,14 @@ const PICTURE: &[(&str, &str)] = &[
     ("dpkg --verify", "dpkg --verify || true"),
     ("dpkg --audit", "dpkg --audit"),
     ("diversions", "dpkg-divert --list | sort"),
-    // The named few: caches that are rebuilt, lists whose order means nothing, logs, and
+    // The named few: caches and databases that are rebuilt, lists whose order means nothing, logs, and
     // what a boot or a clock writes anew.
     (
         "files",
         "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \
          -o -path /var/log -o -path /var/cache/apt -o -path /var/lib/apt -o -path /var/lib/holdfast-agent \
          -o -path /var/lib/systemd -o -path /var/lib/cloud -o -path /etc/holdfast-agent -o -path /root/.cache \
-         -o -path /var/cache/ldconfig -o -path /var/lib/dbus -o -path /var/lib/private \\) -prune -o -type f \
+         -o -path /var/cache/ldconfig -o -path /var/lib/dbus -o -path /var/lib/aide -o -path /var/lib/private \\) -prune -o -type f \
          ! -name '*-old' ! -path /var/lib/dpkg/triggers/File ! -path /var/lib/dpkg/lock ! -path '/var/lib/dpkg/lock*' \
          ! -path /var/cache/debconf/'*-old' ! -name '*.pyc' ! -path /etc/ld.so.cache ! -path /etc/resolv.conf \
          ! -path /var/lib/dpkg/status ! -path '/var/lib/dpkg/available*' -print0 | sort -z | xargs -0 sha256sum",

@@ -6,6 +6,7 @@
 mod boot;
 mod disks;
 mod firewall;
+mod hardening;
 mod in_use;
 mod inventory;
 mod kernel;

@@ -7,7 +7,7 @@ use base::Sha256;
 use baseline::{UPDATER_UNITS, WATCHED_FILES};
 use wire::Posture;
 
-use super::firewall::firewall;
+use super::{firewall::firewall, hardening::hardening};
 use crate::{durable, tool::Tool};
 
 /// A configuration file of a person; larger ones are not of a baseline.
@@ -15,11 +15,12 @@ const FILE_BYTES: u64 = 1 << 20;
 
 /// Observes what the hardening of this host is based on.
 pub async fn posture() -> Posture {
-    let (firewall, sshd, updaters, periodic) = tokio::join!(
+    let (firewall, sshd, updaters, periodic, hardening) = tokio::join!(
         firewall(),
         Tool::new("/usr/sbin/sshd").arg("-T").text(),
         updaters(),
         Tool::new("/usr/bin/apt-config").args(["dump", "APT::Periodic"]).text(),
+        hardening(),
     );
     Posture {
         firewall,
@@ -27,6 +28,7 @@ pub async fn posture() -> Posture {
         updaters,
         apt_periodic: periodic.map(|text| settings(&text)).unwrap_or_default(),
         files: files(),
+        hardening: Some(hardening),
     }
 }
 
@@ -41,7 +43,7 @@ async fn updaters() -> BTreeMap<String, String> {
 
 /// Paragraphs of `Id=`, `LoadState=`, `UnitFileState=`. A unit that is not there is left
 /// out.
-fn unit_states(text: &str) -> BTreeMap<String, String> {
+pub(super) fn unit_states(text: &str) -> BTreeMap<String, String> {
     text.split("\n\n")
         .filter_map(|paragraph| {
             let field =
