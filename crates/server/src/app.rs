@@ -304,6 +304,7 @@ pub fn lab_config(config: &Config) -> anyhow::Result<LabConfig> {
     let mut lab = LabConfig::new(config.lab_state(), vec![program.into(), "lab".into(), "internal".into()]);
     // Images and packages outlive a lab: the next one starts in seconds.
     lab.cache_dir = std::env::var_os("HOLDFAST_LAB_CACHE").map_or_else(|| LAB_CACHE.into(), Into::into);
+    lab.with_kernel = std::env::var_os("HOLDFAST_LAB_KERNEL").is_some();
     Ok(lab)
 }
 

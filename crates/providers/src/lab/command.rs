@@ -1,7 +1,7 @@
 //! Runs the programs the lab is made of, each with a time limit.
 //!
-//! Never goes through a shell and never inherits standard input, so that no
-//! program waits for a person.
+//! Never goes through a shell and never inherits standard input unless it is handed
+//! over, so that no program waits for a person.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -43,6 +43,12 @@ impl Program {
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Standard input; there is none otherwise.
+    pub(crate) fn input(mut self, input: Stdio) -> Self {
+        self.command.stdin(input);
         self
     }
 

@@ -115,7 +115,7 @@ impl VpsProvider for Lab {
                 HostSpec::MAX_USER_DATA
             )));
         }
-        let recipe = Recipe::of(spec.release)?;
+        let recipe = Recipe::of(spec.release, self.with_kernel)?;
         let _lock = layout::lock(self.layout.host_lock(&spec.name)).await?;
         let mut record = match HostRecord::find(&self.layout, &spec.name)? {
             Some(record) if record.release != spec.release => {

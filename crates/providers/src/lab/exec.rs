@@ -2,7 +2,7 @@
 //!
 //! An operator has ssh; this also works when ssh is what broke.
 
-use std::{ffi::OsStr, time::Duration};
+use std::{ffi::OsStr, process::Stdio, time::Duration};
 
 use base::HostName;
 
@@ -34,6 +34,23 @@ impl Lab {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        self.exec_with_input(host, argv, Stdio::null()).await
+    }
+
+    /// Runs a program likewise, with this standard input.
+    ///
+    /// # Errors
+    /// As [`Lab::exec`].
+    pub async fn exec_with_input<I, S>(
+        &self,
+        host: &HostName,
+        argv: I,
+        input: Stdio,
+    ) -> Result<Output, ProviderError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
         HostRecord::read(&self.layout, host)?;
         let action = format!("run a program in `{host}`");
         let Some(container) = self.listening(host).await else {
@@ -52,6 +69,7 @@ impl Lab {
             ])
             .args(["LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"])
             .args(argv)
+            .input(input)
             .limit(LIMIT)
             .output()
             .await?;

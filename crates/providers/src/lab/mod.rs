@@ -92,6 +92,8 @@ pub struct LabConfig {
     /// Keep the disks of a new lab as plain folders even where btrfs works: slower, and snapshots
     /// stop their host. A lab that exists keeps the disks it has.
     pub plain_disks: bool,
+    /// Have a kernel package on the disks of new hosts, as a VPS has, though none of them runs it.
+    pub with_kernel: bool,
     /// Told how far the building of an image has come.
     pub progress: Option<OnProgress>,
 }
@@ -107,6 +109,7 @@ impl LabConfig {
             archives: None,
             disk_bytes: 64 << 30,
             plain_disks: false,
+            with_kernel: false,
             progress: None,
         }
     }
@@ -136,6 +139,7 @@ pub struct Lab {
     layout: Layout,
     settings: Settings,
     helper_command: Vec<OsString>,
+    with_kernel: bool,
     progress: Option<OnProgress>,
 }
 
@@ -192,7 +196,13 @@ impl Lab {
             &Path::new(REGISTRY).join(settings.id.as_str()),
             state_dir.as_os_str().as_encoded_bytes(),
         )?;
-        let lab = Self { layout, settings, helper_command: config.helper_command, progress: config.progress };
+        let lab = Self {
+            layout,
+            settings,
+            helper_command: config.helper_command,
+            with_kernel: config.with_kernel,
+            progress: config.progress,
+        };
         lab.repo().set_up().await?;
         doctor::raise_inotify_limit()?;
         lab.start_mirror().await?;

@@ -1,6 +1,10 @@
 //! `holdfast lab …`
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::PathBuf,
+    process::{ExitCode, Stdio},
+    sync::Arc,
+};
 
 use base::{HostName, Release};
 use clap::{Subcommand, ValueEnum};
@@ -53,6 +57,9 @@ pub enum LabCommand {
     Tour,
     /// Run a program as root inside a host.
     Exec {
+        /// Give it the standard input of this command; it has none otherwise.
+        #[arg(long)]
+        stdin: bool,
         /// The host.
         name: HostName,
         /// The program and its arguments.
@@ -202,8 +209,9 @@ impl LabCommand {
             Self::Snapshots { name } => snapshots(context, &open(context).await?.snapshots(&name).await?),
             Self::Doctor => return doctor(context),
             Self::Tour => return tour::run(context).await,
-            Self::Exec { name, argv } => {
-                let output = open(context).await?.exec(&name, argv).await?;
+            Self::Exec { name, argv, stdin } => {
+                let input = if stdin { Stdio::inherit() } else { Stdio::null() };
+                let output = open(context).await?.exec_with_input(&name, argv, input).await?;
                 return Ok(pass_on(&output));
             }
             Self::PowerCut { name } => open(context).await?.power_cut(&name).await?,
