@@ -57,7 +57,7 @@ pub fn run() -> Result<()> {
             stage(name, || e2e::run(name, &[]))?;
         }
         stage("harden", || e2e::run("harden", &["--sample"]))?;
-        for name in ["rollback", "certificates"] {
+        for name in ["judges", "rollback", "certificates"] {
             stage(name, || e2e::run(name, &[]))?;
         }
         stage("crash", || e2e::run("crash", &["--sample"]))?;

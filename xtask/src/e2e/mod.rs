@@ -5,6 +5,7 @@ mod certificates;
 mod crash;
 mod harden;
 mod host;
+mod judges;
 mod pages;
 mod patching;
 mod rollback;
@@ -50,17 +51,19 @@ pub fn run(name: &str, options: &[&str]) -> Result<()> {
         "harden" => harden::run(matches!(points, Points::Sample)),
         "tokens" => tokens::run(),
         "certificates" => certificates::run(),
+        "judges" => judges::run(),
         "all" => {
             pages::run()?;
             patching::run()?;
             tokens::run()?;
             harden::run(false)?;
+            judges::run()?;
             rollback::run()?;
             certificates::run()?;
             crash::run(&points)
         }
         _ => bail!(
-            "there is no trial `{name}`; there are pages, loop, tokens, harden, rollback, certificates, crash \
+            "there is no trial `{name}`; there are pages, loop, tokens, harden, judges, rollback, certificates, crash \
              and all"
         ),
     }

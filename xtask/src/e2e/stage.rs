@@ -43,6 +43,11 @@ impl Stage {
 
     /// Starts a control plane with further options of `holdfast up`.
     pub fn start_with(name: &str, options: &[&str]) -> Result<Self> {
+        Self::start_in(name, options, &[])
+    }
+
+    /// Starts one likewise, with these variables in its environment.
+    pub fn start_in(name: &str, options: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
         let data = command::binaries().join(TRIALS).join(format!("{name}-{}", std::process::id()));
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
@@ -50,7 +55,7 @@ impl Stage {
         std::fs::create_dir_all(&data)?;
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut stage = Self { data, options, process: None, sign_in: String::new() };
-        stage.raise(&[])?;
+        stage.raise(environment)?;
         Ok(stage)
     }
 
