@@ -28,9 +28,8 @@ pub const AUTHORITIES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
 ];
 
-/// What judges a host from this machine. `venv` makes pip work apart from Debian's own.
-pub const JUDGES: &[(&str, &str)] =
-    &[("sslscan", "sslscan"), ("python3", "python3"), ("/usr/share/doc/python3-venv", "python3-venv")];
+/// What judges a host from this machine.
+pub const JUDGES: &[(&str, &str)] = &[("sslscan", "sslscan"), ("python3", "python3")];
 
 /// What it takes to build libFuzzer.
 pub const FUZZ: &[(&str, &str)] = &[("c++", "g++")];

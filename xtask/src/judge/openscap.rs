@@ -19,7 +19,9 @@ const RULE_PREFIX: &str = "xccdf_org.ssgproject.content_rule_";
 
 /// Runs it.
 pub fn judge(host: &JudgedHost, loan: &Loan<'_>) -> Result<Judgement> {
-    let library = format!("{INSIDE}/usr/lib/x86_64-linux-gnu");
+    let library = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "lib"]
+        .map(|folder| format!("{INSIDE}/{folder}"))
+        .join(":");
     let share = format!("{INSIDE}/usr/share/openscap");
     // The content for Debian 12 is the newest there is.
     let content = format!("{INSIDE}/usr/share/xml/scap/ssg/content/ssg-debian12-ds.xml");
@@ -49,21 +51,20 @@ pub fn judge(host: &JudgedHost, loan: &Loan<'_>) -> Result<Judgement> {
     })
 }
 
-/// `Rule<tab>ID` and `Result<tab>word` on lines of their own, and the score's element.
+/// `Rule ID` and `Result word` on lines of their own, with a carriage return and tabs between, and the score's element.
 fn read(printed: &str) -> Option<(f64, Vec<String>, usize)> {
     let (mut rule, mut failed, mut passed, mut score) = ("", Vec::new(), 0, None);
     for line in printed.lines() {
-        if let Some(name) = line.strip_prefix("Rule\t") {
-            rule = name.trim();
-        } else if let Some(result) = line.strip_prefix("Result\t") {
-            match result.trim() {
-                "pass" => passed += 1,
-                "fail" | "error" | "unknown" => {
-                    failed.push(rule.strip_prefix(RULE_PREFIX).unwrap_or(rule).to_owned());
-                }
-                _ => {}
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (Some("Rule"), Some(name), None) => rule = name,
+            (Some("Result"), Some("pass"), None) => passed += 1,
+            (Some("Result"), Some("fail" | "error" | "unknown"), None) => {
+                failed.push(rule.strip_prefix(RULE_PREFIX).unwrap_or(rule).to_owned());
             }
-        } else if line.contains("<score ") && line.contains("scoring:default") {
+            _ => {}
+        }
+        if line.contains("<score ") && line.contains("scoring:default") {
             score = line.split_once('>').and_then(|(_, rest)| rest.split('<').next()?.trim().parse().ok());
         }
     }
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn reads_results() {
-        let printed = "Title\tx\nRule\txccdf_org.ssgproject.content_rule_partition_for_var\nResult\tfail\n\nRule\tb\nResult\tpass\nRule\tc\nResult\tnotapplicable\n    <score system=\"urn:xccdf:scoring:default\" maximum=\"100.000000\">74.5</score>\n";
+        let printed = "Title\r\tRule of x\nRule\r\txccdf_org.ssgproject.content_rule_partition_for_var\nResult\tfail\n\nRule\tb\nResult\tpass\nRule\tc\nResult\tnotapplicable\n    <score system=\"urn:xccdf:scoring:default\" maximum=\"100.000000\">74.5</score>\n";
         assert_eq!(read(printed), Some((74.5, vec!["partition_for_var".to_owned()], 1)));
         assert_eq!(read("Rule\ta\nResult\tpass\n"), None);
     }

@@ -2,7 +2,7 @@
 //! `docs/SECURITY.md`.
 
 /// How a judge's name begins, and why a host of ours fails there.
-pub const REASONS: [(&str, &str); 48] = [
+pub const REASONS: [(&str, &str); 52] = [
     ("partition_for_", ONE_DISK),
     ("mount_option_nodev_nonroot", ONE_DISK),
     ("FILE-6310", ONE_DISK),
@@ -38,6 +38,13 @@ pub const REASONS: [(&str, &str); 48] = [
     ("accounts_password_pam_unix_rounds", "with yescrypt 11 rounds take 1 GiB of memory for every try"),
     ("accounts_password_pam_unix_remember", NO_PASSWORDS),
     ("accounts_passwords_pam_faillock", NO_PASSWORDS),
+    (
+        "aide_build_database",
+        "the database is there; the rule wants a setting by a name that newer AIDE refuses",
+    ),
+    ("MACF-6208", "AppArmor is the machine's in a container; a VPS has it on by default"),
+    ("TOOL-5002", "the agent is the tool, and the judge does not know it"),
+    ("LYNIS", "the version is that of the host's release"),
     ("sudo_add_noexec", "apt could not run what packages bring, through sudo"),
     ("sudo_add_requiretty", "jobs without a terminal could not use sudo"),
     ("sudo_add_umask", "with 0077 a service could not read what its package makes for it; 0022 is set"),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::{Failure, Judgement, host::JudgedHost};
-use crate::command;
+use crate::{command, packages};
 
 /// The version whose judgement is asked for.
 const VERSION: &str = "3.9.0";
@@ -73,6 +73,10 @@ fn installed() -> Result<PathBuf> {
     if !folder.join("bin/ssh-audit").exists() {
         let _ = std::fs::remove_dir_all(&folder);
         let path = folder.display().to_string();
+        // Debian keeps what an environment of one's own needs in a package apart.
+        if command::output("python3", &["-c", "import ensurepip, venv"]).is_err() {
+            packages::install_named(&["python3-venv"])?;
+        }
         command::output("python3", &["-m", "venv", &path])?;
         let pip = folder.join("bin/pip").display().to_string();
         let package = format!("ssh-audit=={VERSION}");
