@@ -4,9 +4,12 @@ use anyhow::Result;
 
 use super::{Failure, Judgement, host::JudgedHost};
 
-/// Counts them. The lists are those the host has; fetching newer ones would change it.
+/// Counts them. The lists are those the host has, and apt keeps no cache of them: either
+/// would change its disk.
 pub fn judge(host: &JudgedHost) -> Result<Judgement> {
-    let simulated = host.exec("apt-get -q -s -o Debug::NoLocking=1 dist-upgrade")?;
+    let simulated = host.exec(
+        "apt-get -q -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade",
+    )?;
     let apt = host.exec("apt-get --version | head -n 1")?;
     let listed = host.exec("date -u -d @$(stat -c %Y /var/lib/apt/lists) +%FT%TZ")?;
     let failed: Vec<Failure> = pending(&simulated)
