@@ -25,7 +25,19 @@ pub fn run_with<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<()> {
     eprintln!("$ {program} {}", arguments.join(" "));
-    let status = Command::new(program)
+    let mut command = Command::new(program);
+    // cargo tells this program about itself. Passed on, that would count as a change of what some
+    // build scripts depend on, and half the tree would be built anew whenever a person and a task
+    // build by turns.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
+    let status = command
         .args(arguments)
         .envs(variables)
         .current_dir(root())
