@@ -6,7 +6,7 @@ use super::{
     Failure, Judgement,
     host::JudgedHost,
     reasons,
-    tools::{INSIDE, Loan},
+    tools::{APT_CONFIG, INSIDE, Loan},
 };
 
 /// The least hardening index.
@@ -24,11 +24,8 @@ pub fn judge(host: &JudgedHost, loan: &Loan<'_>) -> Result<Judgement> {
                 .to_owned(),
         );
     }
-    // Lynis asks apt, which would keep its answers on the disk.
     let line = format!(
-        "printf 'Dir::Cache::pkgcache \"\";\\nDir::Cache::srcpkgcache \"\";\\n' >{INSIDE}/apt.conf \
-         && export APT_CONFIG={INSIDE}/apt.conf \
-         && cd {INSIDE}/usr/share/lynis && cp {INSIDE}/etc/lynis/default.prf {INSIDE}/judge.prf \
+        "export APT_CONFIG={APT_CONFIG}; cd {INSIDE}/usr/share/lynis && cp {INSIDE}/etc/lynis/default.prf {INSIDE}/judge.prf \
          && printf '%s' '{skipped}' >>{INSIDE}/judge.prf \
          && {INSIDE}/usr/sbin/lynis audit system --quick --no-colors --profile {INSIDE}/judge.prf \
          --plugindir {INSIDE}/etc/lynis/plugins --logfile {INSIDE}/lynis.log --report-file {INSIDE}/lynis.dat \

@@ -7,7 +7,7 @@ use super::{
     Failure, Judgement,
     host::JudgedHost,
     reasons,
-    tools::{INSIDE, Loan},
+    tools::{APT_CONFIG, INSIDE, Loan},
 };
 
 /// The score must be above this: what an automatic remediation comes to by breaking sudo
@@ -26,7 +26,7 @@ pub fn judge(host: &JudgedHost, loan: &Loan<'_>) -> Result<Judgement> {
     // The content for Debian 12 is the newest there is.
     let content = format!("{INSIDE}/usr/share/xml/scap/ssg/content/ssg-debian12-ds.xml");
     let line = format!(
-        "export LD_LIBRARY_PATH={library} OSCAP_SCHEMA_PATH={share}/schemas OSCAP_XSLT_PATH={share}/xsl \
+        "export APT_CONFIG={APT_CONFIG} LD_LIBRARY_PATH={library} OSCAP_SCHEMA_PATH={share}/schemas OSCAP_XSLT_PATH={share}/xsl \
          OSCAP_CPE_PATH={share}/cpe; cd {INSIDE}; {INSIDE}/usr/bin/oscap xccdf eval --skip-validation \
          --profile {PROFILE} --results {INSIDE}/results.xml {content} >{INSIDE}/oscap.txt 2>{INSIDE}/oscap.err; \
          test $? -ne 1 || {{ cat {INSIDE}/oscap.err >&2; exit 1; }}; \

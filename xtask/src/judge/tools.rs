@@ -16,6 +16,9 @@ use crate::command;
 /// Where they lie in the host while it is judged.
 pub const INSIDE: &str = "/run/holdfast-judge";
 
+/// For whoever asks apt or its library in the host: a mere question would leave caches on its disk.
+pub const APT_CONFIG: &str = "/run/holdfast-judge/apt.conf";
+
 /// The release whose security content OpenSCAP judges by, for hosts of any release: that
 /// of Debian 12 is older than the profile's rules.
 const CONTENT_RELEASE: &str = "trixie";
@@ -89,7 +92,10 @@ pub fn bring(host: &JudgedHost) -> Result<Loan<'_>> {
         ],
     )?;
     let loan = Loan { host, versions };
-    let unpack = format!("rm -rf {INSIDE} && mkdir -m 0700 {INSIDE} && tar -x -C {INSIDE}");
+    let unpack = format!(
+        "rm -rf {INSIDE} && mkdir -m 0700 {INSIDE} \
+         && printf 'Dir::Cache::pkgcache \"\";\\nDir::Cache::srcpkgcache \"\";\\n' >{APT_CONFIG} && tar -x -C {INSIDE}"
+    );
     host.exec_with(&unpack, File::open(&archive)?)?;
     fs::remove_dir_all(&work)?;
     Ok(loan)
