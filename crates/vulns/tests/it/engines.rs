@@ -5,7 +5,7 @@ use base::Release;
 
 use crate::{fixability, host, package, real};
 use vulns::{
-    Candidate, EngineCoverageState, EngineOrigin, FeedData, FeedFile, FeedKind, Finding, Findings,
+    Candidate, Coverage, EngineCoverageState, EngineOrigin, FeedData, FeedFile, FeedKind, Finding, Findings,
     Fixability, Fleet, HostPackages, Index, InstalledEngine, Product, Severity, SeveritySource,
 };
 
@@ -124,12 +124,18 @@ fn the_coverage_tells_each_engine_apart() {
         ..HostPackages::default()
     };
     let coverage = index.coverage(&host);
-    for (told, (engine, state)) in coverage.engines.iter().zip(&engines) {
-        assert_eq!((told.product, told.state), (engine.product, *state));
+    assert_eq!(coverage.engines.len(), engines.len());
+    let of = |coverage: &Coverage, engine: &InstalledEngine| {
+        let mut told = coverage.engines.iter();
+        told.find(|told| told.version == engine.version).map(|told| (told.product, told.state))
+    };
+    for (engine, state) in &engines {
+        assert_eq!(of(&coverage, engine), Some((engine.product, *state)), "{engine:?}");
     }
     assert_eq!(coverage.third_party.len(), 1, "{:?}", coverage.third_party);
     let without = Index::build(&[real::nvd_minio()]).coverage(&host);
-    assert_eq!(without.engines[4].state, NotCovered, "no feed about PostgreSQL is loaded");
+    let postgresql = of(&without, &engines[4].0);
+    assert_eq!(postgresql, Some((Product::PostgreSql, NotCovered)), "no feed about PostgreSQL is loaded");
 }
 
 #[test]
